@@ -1,0 +1,1 @@
+//! The command line: flags as typed, then as validated settings.

@@ -1,0 +1,47 @@
+//! The one place that reads clocks. Everything else is handed the time.
+#![expect(clippy::disallowed_methods, reason = "this is the one place")]
+
+use std::time::{Duration, SystemTime};
+
+use crate::model::BootTime;
+
+/// A source of time. The real one is [`System`]; tests bring their own.
+pub trait Clock {
+    /// Now, on the boot clock.
+    fn boot(&self) -> BootTime;
+    /// Wall clock minus boot clock, nanoseconds.
+    fn wall_minus_boot_ns(&self) -> i128;
+}
+
+/// The machine's clocks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct System;
+
+impl Clock for System {
+    fn boot(&self) -> BootTime {
+        BootTime(read(libc::CLOCK_BOOTTIME))
+    }
+
+    fn wall_minus_boot_ns(&self) -> i128 {
+        let wall = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or(Duration::ZERO);
+        i128::try_from(wall.as_nanos()).unwrap_or(i128::MAX) - i128::from(read(libc::CLOCK_BOOTTIME))
+    }
+}
+
+/// Now on `CLOCK_MONOTONIC`, which stands still during suspend as jiffies do. Nanoseconds.
+#[must_use]
+pub fn monotonic_ns() -> u64 {
+    read(libc::CLOCK_MONOTONIC)
+}
+
+fn read(clock: libc::clockid_t) -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `now` is a valid timespec for the kernel to write to; both clocks exist since 2.6.39.
+    let failed = unsafe { libc::clock_gettime(clock, &raw mut now) } != 0;
+    if failed {
+        return 0;
+    }
+    u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0)
+}

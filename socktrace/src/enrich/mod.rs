@@ -1,0 +1,1 @@
+//! Names for numbers: facts about processes and the host.

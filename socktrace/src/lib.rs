@@ -1,0 +1,19 @@
+//! socktrace finds leaked TCP sockets: which, who, why and since when.
+//!
+//! Data flows one way:
+//!
+//! ```text
+//! kernel → source (bytes, gaps) → decode → Event → tracker → verdict → enrich → schema → sink
+//! ```
+
+pub mod cli;
+pub mod clock;
+pub mod commands;
+pub mod decode;
+pub mod enrich;
+pub mod model;
+pub mod schema;
+pub mod sink;
+pub mod source;
+pub mod tracker;
+pub mod verdict;

@@ -1,0 +1,2 @@
+//! socktrace.
+fn main() {}

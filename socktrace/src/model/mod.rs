@@ -1,0 +1,19 @@
+//! The words of the program: plain values without I/O, clocks or serialised shapes.
+
+mod event;
+mod finding;
+mod ids;
+mod report;
+mod socket;
+
+pub use event::{
+    Accept, Connect, Event, Gap, GapPlace, Held, Mark, Owner, Record, Release, StateChange, Suspect,
+    Touch, TouchOp, Unheld,
+};
+pub use finding::{Blame, Cause, Diagnosis, Holder, Kind, Leak, OwnerVia, Phase};
+pub use ids::{BootTime, Comm, Cookie, KernelAddr, Tgid, Tid};
+pub use report::{
+    Finding, HookReport, Host, Lifecycle, LifecycleEvent, Process, ScanGroup, Scanned, Status,
+    StatusReason, Support, Thread,
+};
+pub use socket::{Family, Role, Seqs, Socket, Task, TcpState};

@@ -1,0 +1,1 @@
+//! Serialised shapes: the only place that knows them.

@@ -1,0 +1,1 @@
+//! Where records come from: a live kernel or a recording.

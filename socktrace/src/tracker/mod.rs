@@ -1,0 +1,1 @@
+//! Which sockets are suspects, which are findings: pure, deterministic, without a clock.

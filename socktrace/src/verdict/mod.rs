@@ -1,0 +1,1 @@
+//! What a proven leak is called and who is blamed: pure functions.
