@@ -50,12 +50,16 @@ plain! {
     pub struct WalkControl {
         /// In: entries with `since_ns` above this are too young. Nanoseconds since boot.
         pub older_than_ns: u64,
+        /// In: length of a jiffy; 0 while it is not known.
+        pub ns_per_jiffy: u64,
         /// Out: the oldest `since_ns` among the young; 0 if there are none.
-        pub youngest_since_ns: u64,
+        pub oldest_young_ns: u64,
         /// Out: entries seen.
         pub seen: u64,
         /// Out: entries dropped because their socket is gone.
         pub stale: u64,
+        /// Out: `jiffies_64` at the end of the walk.
+        pub jiffies: u64,
     }
-    size 32
+    size 48
 }

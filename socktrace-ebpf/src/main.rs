@@ -1,0 +1,31 @@
+//! socktrace's eBPF programs.
+//!
+//! * [`probes`]: the programs, one file a hook.
+//! * [`suspects`], [`owners`]: the two tables the quiet path rests on.
+//! * [`sock`]: the one place that reads `struct sock`; [`task`]: the one place that splits pid and tid.
+//! * [`output`]: the one place that writes to the ring buffer.
+//! * [`maps`], [`globals`]: what the agent shares with the programs.
+#![no_std]
+#![no_main]
+#![feature(asm_experimental_arch)]
+
+mod globals;
+mod log;
+mod maps;
+mod output;
+mod owners;
+mod probes;
+mod sock;
+mod suspects;
+mod task;
+
+/// Never reached: nothing here panics, or the verifier would see an endless loop and refuse it.
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+/// Tells the kernel that GPL-only helpers may be used.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

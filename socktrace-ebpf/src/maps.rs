@@ -1,0 +1,52 @@
+//! The kernel's tables. Sizes here are the least; the agent sets the real ones when it loads.
+
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::{Array, HashMap, PerCpuArray, RingBuf};
+use socktrace_common::counters::Counters;
+use socktrace_common::maps::{OwnerEntry, SuspectEntry, WalkControl};
+use socktrace_common::wire::Suspect;
+
+/// Records on their way to the agent.
+#[map]
+pub static EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
+
+/// Sockets in a state that is a leak if it lasts, by address of their `struct sock`.
+#[map]
+pub static SUSPECTS: HashMap<u64, SuspectEntry> = HashMap::with_max_entries(1, 0);
+
+/// Who made a socket and who used it last, by address of its `struct sock`.
+#[map]
+pub static OWNERS: HashMap<u64, OwnerEntry> = HashMap::with_max_entries(1, 0);
+
+/// One CPU's counters.
+#[map]
+pub static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(1, 0);
+
+/// Arguments and results of a walk over [`SUSPECTS`].
+#[map]
+pub static WALK: Array<WalkControl> = Array::with_max_entries(1, 0);
+
+/// Where a walk builds a record too large for the stack of 512 bytes. One walk runs at a time.
+#[map]
+pub static SCRATCH: PerCpuArray<Suspect> = PerCpuArray::with_max_entries(1, 0);
+
+/// Adds one to a counter of this CPU.
+///
+/// The addition is atomic because softirqs interrupt programs on the same CPU. It is the form that
+/// does not fetch the old value, since that needs kernel 5.12; the compiler has no name for it on
+/// this target, hence the instruction itself.
+macro_rules! count {
+    ($field:ident) => {
+        if let Some(counters) = $crate::maps::COUNTERS.get_ptr_mut(0) {
+            // SAFETY: the pointer was just given by the map, and the field is aligned.
+            unsafe {
+                core::arch::asm!(
+                    "lock *(u64 *)({counter} + 0) += {one}",
+                    counter = in(reg) &raw mut (*counters).$field,
+                    one = in(reg) 1_u64,
+                );
+            }
+        }
+    };
+}
+pub(crate) use count;

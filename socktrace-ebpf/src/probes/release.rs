@@ -1,0 +1,112 @@
+//! Release: the last reference to a socket's file went away.
+//!
+//! ```text
+//! int inet_release(struct socket *sock)
+//! ```
+//! (net/ipv4/af_inet.c; `inet6_release` ends there too). `cgroup/sock_release` runs at its beginning
+//! for every socket that user space made.
+
+use aya_ebpf::macros::{cgroup_sock, fentry, kprobe};
+use aya_ebpf::programs::{FEntryContext, ProbeContext, SockContext};
+use socktrace_common::config::mode;
+use socktrace_common::wire::{Release, kind, release_flag};
+
+use crate::globals::{config, offset};
+use crate::maps::SUSPECTS;
+use crate::output::{emit, now};
+use crate::owners;
+use crate::sock::{self, read, state};
+use crate::suspects::{self, CookieSource};
+use crate::task;
+
+/// First choice.
+#[fentry(function = "inet_release")]
+pub fn release_fentry(ctx: FEntryContext) -> i32 {
+    let socket: *const core::ffi::c_void = ctx.arg(0);
+    released_socket(socket as u64);
+    0
+}
+
+/// Else: no fentry (a kernel without trampolines, or forbidden); needs the root of cgroup v2.
+#[cgroup_sock(sock_release)]
+pub fn release_cgroup(ctx: SockContext) -> i32 {
+    // The context of this program type *is* the `struct sock` (`__cgroup_bpf_run_filter_sk`).
+    released(ctx.sock as u64);
+    1
+}
+
+/// Else.
+#[kprobe]
+pub fn release_kprobe(ctx: ProbeContext) -> u32 {
+    if let Some(socket) = ctx.arg::<*const core::ffi::c_void>(0) {
+        released_socket(socket as u64);
+    }
+    0
+}
+
+#[inline(always)]
+fn released_socket(socket: u64) {
+    let sk: u64 = read(socket, offset!(socket_sk));
+    if sk != 0 {
+        released(sk);
+    }
+}
+
+#[inline(always)]
+fn released(sk: u64) {
+    if !sock::is_tcp(sk) {
+        return;
+    }
+    let tcp_state = sock::state_of(sk);
+    if config!(mode) == mode::TRACE {
+        if traced(sk, tcp_state) {
+            let at = now();
+            send(sk, suspects::cookie_or_new(sk, CookieSource::Seen, at), tcp_state, at);
+        }
+    } else if tcp_state != state::ESTABLISHED
+        && let Some(entry) = SUSPECTS.get_ptr(sk)
+    {
+        let at = now();
+        // SAFETY: the map gave the pointer; it is removed only below.
+        let entry = unsafe { &*entry };
+        if suspects::is_streamed(entry, at) {
+            send(sk, entry.cookie, tcp_state, at);
+        }
+        suspects::remove(sk);
+    }
+    owners::forget(sk);
+}
+
+/// Whether `trace` tells of this release: not of listeners, nor of sockets that never had a peer.
+#[inline(always)]
+fn traced(sk: u64, tcp_state: u32) -> bool {
+    tcp_state != state::LISTEN && (tcp_state != state::CLOSE || sock::has_peer(sk))
+}
+
+#[inline(always)]
+fn send(sk: u64, cookie: u64, tcp_state: u32, at: u64) {
+    let (received, acked) = sock::bytes(sk);
+    let opened_ns = owners::of(sk).map_or(0, |owner| owner.opened_ns);
+    let (exiting, kthread) = task::exiting_and_kthread();
+    let mut flags = 0;
+    if exiting {
+        flags |= release_flag::EXITING;
+    }
+    if kthread {
+        flags |= release_flag::KTHREAD;
+    }
+    emit::<Release>(kind::RELEASE, at, |to, header| {
+        // SAFETY: `to` is the reserved space of a whole `Release`.
+        unsafe {
+            (*to).header = header;
+            sock::describe(&raw mut (*to).sock, sk, cookie, tcp_state);
+            (*to).seqs = sock::seqs(sk);
+            (*to).bytes_received = received;
+            (*to).bytes_acked = acked;
+            (*to).task = task::current();
+            (*to).opened_ns = opened_ns;
+            (*to).flags = flags;
+            (*to).reserved = 0;
+        }
+    });
+}

@@ -1,0 +1,200 @@
+//! State changes of TCP sockets, and with them connect().
+//!
+//! ```text
+//! trace_inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)
+//! ```
+//! (include/trace/events/sock.h). Most changes run in softirq, where `current` is a bystander; only
+//! CLOSE→SYN_SENT runs in the thread that called connect() (`tcp_v4_connect`, `tcp_v6_connect`).
+
+use aya_ebpf::EbpfContext as _;
+use aya_ebpf::helpers::generated::bpf_get_socket_cookie;
+use aya_ebpf::macros::{btf_tracepoint, tracepoint};
+use aya_ebpf::programs::{BtfTracePointContext, TracePointContext};
+use socktrace_common::config::mode;
+use socktrace_common::wire::{Connect, StateChange, kind, role};
+
+use crate::globals::config;
+use crate::log::debug;
+use crate::maps::SUSPECTS;
+use crate::output::{emit, now};
+use crate::owners;
+use crate::sock::{self, state};
+use crate::suspects::{self, CookieSource};
+
+/// First choice: no tracefs, no copying of arguments.
+#[btf_tracepoint(function = "inet_sock_set_state")]
+pub fn state_tp_btf(ctx: BtfTracePointContext) -> i32 {
+    let sk: *const core::ffi::c_void = ctx.arg(0);
+    let old: i32 = ctx.arg(1);
+    let new: i32 = ctx.arg(2);
+    if !concerns(new as u32) {
+        return 0;
+    }
+    // The closure keeps the helper's call at the few places that need a cookie.
+    changed(sk as u64, old as u32, new as u32, || {
+        if config!(cookie_helper) == 1 {
+            // SAFETY: `sk` is the tracepoint's own argument, which the verifier trusts.
+            CookieSource::Helper(unsafe { bpf_get_socket_cookie(sk.cast_mut()) })
+        } else {
+            CookieSource::Seen
+        }
+    });
+    0
+}
+
+/// Else: needs tracefs. Its record begins with the common fields (8 bytes), then `skaddr`,
+/// `oldstate`, `newstate`.
+#[tracepoint(category = "sock", name = "inet_sock_set_state")]
+pub fn state_tracepoint(ctx: TracePointContext) -> u32 {
+    // SAFETY: the three fields are within the record since Linux 4.16.
+    let (sk, old, new) = unsafe {
+        match (ctx.read_at::<u64>(8), ctx.read_at::<i32>(16), ctx.read_at::<i32>(20)) {
+            (Ok(sk), Ok(old), Ok(new)) => (sk, old, new),
+            _ => return 0,
+        }
+    };
+    debug!(&ctx, "state {} {}", old, new);
+    let _ = ctx.as_ptr();
+    if concerns(new as u32) {
+        changed(sk, old as u32, new as u32, || CookieSource::Seen);
+    }
+    0
+}
+
+/// Whether a change to `new` needs any work: the quiet path leaves here for most.
+#[inline(always)]
+fn concerns(new: u32) -> bool {
+    config!(mode) == mode::TRACE
+        || matches!(new, state::SYN_SENT | state::CLOSE_WAIT | state::FIN_WAIT2 | state::CLOSE)
+}
+
+#[inline(always)]
+fn changed(sk: u64, old: u32, new: u32, cookie: impl Fn() -> CookieSource) {
+    if !sock::is_tcp(sk) {
+        return;
+    }
+    if config!(mode) == mode::TRACE {
+        trace(sk, old, new, cookie());
+        return;
+    }
+    match new {
+        state::SYN_SENT => connecting(sk),
+        state::CLOSE_WAIT | state::FIN_WAIT2 => entered(sk, new, cookie),
+        state::CLOSE => closed(sk, old, cookie),
+        _ => {}
+    }
+}
+
+/// connect() has begun, in the thread that called it. Connections of the kernel itself have no file
+/// and belong to nobody.
+#[inline(always)]
+fn connecting(sk: u64) {
+    let socket = sock::socket_of(sk);
+    if socket != 0 && sock::has_live_file(socket) {
+        owners::opened(sk, 0, role::CONNECTED);
+    }
+}
+
+/// The peer's FIN has come (CLOSE_WAIT), or ours was acknowledged (FIN_WAIT2).
+#[inline(always)]
+fn entered(sk: u64, new: u32, cookie: impl Fn() -> CookieSource) {
+    let socket = sock::socket_of(sk);
+    if socket == 0 {
+        // Without a `struct socket` it is an orphan, or it waits in an accept queue.
+        if new == state::FIN_WAIT2 || sock::is_dead(sk) {
+            return;
+        }
+    } else if !sock::has_live_file(socket) {
+        return;
+    }
+    let since = now();
+    suspects::add(sk, suspects::cookie_or_new(sk, cookie(), since), since, 0, false);
+}
+
+/// TCP is over. If a file still refers to the socket, that is the class others lose.
+#[inline(always)]
+fn closed(sk: u64, old: u32, cookie: impl Fn() -> CookieSource) {
+    // A listener closes from within its release, and what was never established is no leak.
+    if matches!(old, state::LISTEN | state::SYN_SENT | state::CLOSE) {
+        return;
+    }
+    let socket = sock::socket_of(sk);
+    if socket == 0 {
+        if sock::is_dead(sk) {
+            return;
+        }
+        // The kernel gave up a connection that waited in an accept queue; it may still be accepted.
+    } else if !sock::has_live_file(socket) {
+        return;
+    }
+    let at = now();
+    let error = sock::error_of(sk);
+    let Some(entry) = SUSPECTS.get_ptr_mut(sk) else {
+        suspects::add(sk, suspects::cookie_or_new(sk, cookie(), at), at, error, false);
+        return;
+    };
+    // SAFETY: the map gave the pointer; the field is written nowhere else while the socket lives.
+    let entry = unsafe {
+        (*entry).sk_err = error;
+        &*entry
+    };
+    if suspects::is_streamed(entry, at) {
+        send(sk, entry.cookie, old, state::CLOSE, at);
+    }
+}
+
+/// Everything is told.
+#[inline(always)]
+fn trace(sk: u64, old: u32, new: u32, source: CookieSource) {
+    let at = now();
+    let cookie = suspects::cookie_or_new(sk, source, at);
+    if new == state::SYN_SENT {
+        connecting(sk);
+    }
+    if sock::is_synthetic(cookie) {
+        owners::keep_cookie(sk, cookie);
+    }
+    if old == state::SYN_SENT {
+        connected(sk, cookie, new, at);
+    }
+    send(sk, cookie, old, new, at);
+    if new == state::CLOSE && sock::is_synthetic(cookie) && sock::socket_of(sk) == 0 {
+        // No release will come for it.
+        owners::forget(sk);
+    }
+}
+
+/// Tells that a connect() has ended: only now the local port is known.
+#[inline(always)]
+fn connected(sk: u64, cookie: u64, new: u32, at: u64) {
+    let Some(owner) = owners::of(sk) else { return };
+    if owner.role != role::CONNECTED {
+        return;
+    }
+    emit::<Connect>(kind::CONNECT, at, |to, header| {
+        // SAFETY: `to` is the reserved space of a whole `Connect`.
+        unsafe {
+            (*to).header = header;
+            sock::describe(&raw mut (*to).sock, sk, cookie, new);
+            (*to).task = owner.task;
+            (*to).started_ns = owner.opened_ns;
+        }
+    });
+}
+
+#[inline(always)]
+fn send(sk: u64, cookie: u64, old: u32, new: u32, at: u64) {
+    let (received, acked) = sock::bytes(sk);
+    emit::<StateChange>(kind::STATE_CHANGE, at, |to, header| {
+        // SAFETY: `to` is the reserved space of a whole `StateChange`.
+        unsafe {
+            (*to).header = header;
+            sock::describe(&raw mut (*to).sock, sk, cookie, new);
+            (*to).seqs = sock::seqs(sk);
+            (*to).bytes_received = received;
+            (*to).bytes_acked = acked;
+            (*to).old_state = old;
+            (*to).sk_err = sock::error_of(sk);
+        }
+    });
+}

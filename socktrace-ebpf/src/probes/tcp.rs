@@ -1,0 +1,70 @@
+//! `iter/tcp`: connections nobody holds because they wait in an accept queue.
+//!
+//! ```text
+//! struct bpf_iter__tcp { meta; sk_common; uid_t uid }
+//! ```
+//! (net/ipv4/tcp_ipv4.c). It visits the network namespace of the reader; time-wait and request
+//! mini-sockets come by too, and are smaller than a `struct sock`.
+
+use aya_ebpf::helpers::generated::{bpf_get_socket_cookie, bpf_seq_write};
+use socktrace_common::config::mode;
+use socktrace_common::wire::{Unheld, kind};
+
+use crate::globals::config;
+use crate::maps::SUSPECTS;
+use crate::output::{now, plain_header};
+use crate::sock::{self, state};
+use crate::suspects::{self, CookieSource};
+
+/// The kernel's context.
+#[repr(C)]
+pub struct Tcp {
+    meta: *const *mut core::ffi::c_void,
+    sk_common: *const core::ffi::c_void,
+    uid: u32,
+}
+
+/// Writes one [`Unheld`] a connection in CLOSE_WAIT that has no `struct socket` and no owner.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/tcp")]
+pub extern "C" fn truth_tcp(ctx: *const Tcp) -> i32 {
+    // SAFETY: the kernel calls with a valid context; loads from it are checked by the verifier.
+    let (meta, sk_common) = unsafe { ((*ctx).meta, (*ctx).sk_common) };
+    let sk = sk_common as u64;
+    if sk_common.is_null() || sock::state_of(sk) != state::CLOSE_WAIT {
+        return 0;
+    }
+    if config!(cookie_helper) == 1 {
+        // A socket that was there before us may never have been named: asking names it.
+        // SAFETY: the pointer is the iterator's own, which the verifier trusts.
+        let _ = unsafe { bpf_get_socket_cookie(sk_common.cast_mut()) };
+    }
+    if !sock::is_tcp(sk) || sock::socket_of(sk) != 0 || sock::is_dead(sk) {
+        return 0;
+    }
+    let at = now();
+    let cookie = suspects::cookie_or_new(sk, CookieSource::Seen, at);
+    if config!(mode) == mode::RUN && SUSPECTS.get_ptr(sk).is_none() {
+        suspects::add(sk, cookie, at, 0, true);
+    }
+    let mut unheld = Unheld {
+        header: plain_header::<Unheld>(kind::UNHELD, at),
+        seqs: sock::seqs(sk),
+        idle_jiffies: sock::idle_jiffies(sk),
+        ..Unheld::default()
+    };
+    // SAFETY: `unheld` is ours.
+    unsafe { sock::describe(&raw mut unheld.sock, sk, cookie, state::CLOSE_WAIT) };
+    write_record(meta, &unheld);
+    0
+}
+
+/// Hands a record to the reader of the iterator. If its page is full the kernel asks again for the
+/// same element with a fresh one.
+#[inline(always)]
+pub fn write_record<T>(meta: *const *mut core::ffi::c_void, record: &T) {
+    // SAFETY: `struct bpf_iter_meta` begins with its `seq_file`; the record is read by the helper.
+    unsafe {
+        bpf_seq_write((*meta).cast(), core::ptr::from_ref(record).cast_mut().cast(), size_of::<T>() as u32);
+    }
+}

@@ -1,0 +1,135 @@
+//! `iter/bpf_map_elem` over the table of suspects: which have become old, and which have moved.
+//!
+//! ```text
+//! struct bpf_iter__bpf_map_elem { meta; map; void *key; void *value }
+//! ```
+//! (kernel/bpf/map_iter.c, since 5.9). It costs what the suspects cost, not what the sockets do.
+
+use socktrace_common::maps::{SuspectEntry, WalkControl, entry_flag};
+use socktrace_common::wire::{Seqs, Suspect, kind, suspect_flag, touch_op};
+
+use super::tcp::write_record;
+use crate::globals::offset;
+use crate::maps::{SCRATCH, SUSPECTS, WALK};
+use crate::output::{now, plain_header};
+use crate::owners;
+use crate::sock::{self, read};
+use crate::suspects;
+
+/// The kernel's context.
+#[repr(C)]
+pub struct MapElem {
+    meta: *const *mut core::ffi::c_void,
+    map: *const core::ffi::c_void,
+    key: *const u64,
+    value: *mut SuspectEntry,
+}
+
+/// Writes one [`Suspect`] an entry that has become old since the last walk, or was reported and
+/// has moved.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/bpf_map_elem")]
+pub extern "C" fn walk_suspects(ctx: *const MapElem) -> i32 {
+    // SAFETY: the kernel calls with a valid context; loads from it are checked by the verifier.
+    let (meta, key, value) = unsafe { ((*ctx).meta, (*ctx).key, (*ctx).value) };
+    let Some(control) = WALK.get_ptr_mut(0) else { return 0 };
+    // SAFETY: the map gave the pointer; only one walk runs at a time.
+    let control = unsafe { &mut *control };
+    if key.is_null() || value.is_null() {
+        // The end of the walk.
+        control.jiffies = sock::jiffies();
+        return 0;
+    }
+    // SAFETY: the kernel gave both; the value is the map's own memory and may be written.
+    let (sk, entry) = unsafe { (*key, &mut *value) };
+    control.seen += 1;
+    if is_stale(sk, entry) {
+        control.stale += 1;
+        let _ = SUSPECTS.remove(sk);
+        return 0;
+    }
+    visit(meta, control, sk, entry);
+    0
+}
+
+#[inline(always)]
+fn visit(
+    meta: *const *mut core::ffi::c_void,
+    control: &mut WalkControl,
+    sk: u64,
+    entry: &mut SuspectEntry,
+) {
+    let seqs = sock::seqs(sk);
+    let seqs_since = entry.seqs;
+    let reported = entry.flags & entry_flag::REPORTED != 0;
+    let mut progress = false;
+    if suspects::moved(&seqs_since, &seqs) {
+        progress = reported;
+        entry.since_ns = last_moved(control, sk, &seqs_since, &seqs);
+        entry.seqs = seqs;
+        entry.flags &= !(entry_flag::REPORTED | entry_flag::FOUND);
+        if reported {
+            entry.episode += 1;
+        }
+    }
+    let found = entry.flags & entry_flag::FOUND != 0;
+    let ripe = entry.since_ns <= control.older_than_ns || found;
+    if !ripe && (control.oldest_young_ns == 0 || entry.since_ns < control.oldest_young_ns) {
+        control.oldest_young_ns = entry.since_ns;
+    }
+    let told = entry.flags & entry_flag::REPORTED != 0;
+    if !progress && (told || !ripe) {
+        return;
+    }
+    if ripe {
+        entry.flags |= entry_flag::REPORTED;
+    }
+    let mut flags = 0;
+    if found {
+        flags |= suspect_flag::FOUND;
+    }
+    if progress {
+        flags |= suspect_flag::PROGRESS;
+    }
+    let Some(suspect) = SCRATCH.get_ptr_mut(0) else { return };
+    // SAFETY: the map gave the pointer, and nobody else uses it during a walk. Every field is set.
+    unsafe {
+        (*suspect).header = plain_header::<Suspect>(kind::SUSPECT, now());
+        sock::describe(&raw mut (*suspect).sock, sk, entry.cookie, sock::state_of(sk));
+        (*suspect).seqs = seqs;
+        (*suspect).seqs_since = seqs_since;
+        (*suspect).since_ns = entry.since_ns;
+        (*suspect).sk_err = entry.sk_err;
+        (*suspect).flags = flags;
+        (*suspect).episode = entry.episode;
+        (*suspect).reserved = 0;
+        owners::copy(sk, &raw mut (*suspect).owner);
+        write_record(meta, &*suspect);
+    }
+}
+
+/// Whether the entry's socket is gone: its release was missed.
+#[inline(always)]
+fn is_stale(sk: u64, entry: &SuspectEntry) -> bool {
+    if sock::is_dead(sk) {
+        return true;
+    }
+    entry.flags & entry_flag::COOKIE_SYNTHETIC == 0 && sock::kernel_cookie(sk) != entry.cookie
+}
+
+/// When bytes moved last, as well as can be told: the newest use by a thread, the last
+/// acknowledgement if bytes of ours were acknowledged; else now. Nanoseconds since boot.
+#[inline(always)]
+fn last_moved(control: &WalkControl, sk: u64, before: &Seqs, after: &Seqs) -> u64 {
+    let at = now();
+    let (touched, op) = owners::last_touch(sk);
+    if touched == 0 || op == touch_op::EOF || control.ns_per_jiffy == 0 {
+        return at;
+    }
+    if before.snd_una == after.snd_una {
+        return touched;
+    }
+    let since_ack = (sock::jiffies() as u32).wrapping_sub(read::<u32>(sk, offset!(rcv_tstamp)));
+    let acked = at.saturating_sub(u64::from(since_ack) * control.ns_per_jiffy);
+    if acked > touched { acked } else { touched }
+}

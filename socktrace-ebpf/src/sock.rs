@@ -1,0 +1,232 @@
+//! Reading `struct sock` and what hangs on it. The one place that knows how.
+//!
+//! Everything is read with `bpf_probe_read_kernel`, which works in every program type and on every
+//! supported kernel and gives zeros instead of a fault when memory is gone.
+
+use core::mem::MaybeUninit;
+
+use aya_ebpf::helpers::generated::{bpf_jiffies64, bpf_probe_read_kernel};
+use socktrace_common::wire::{Seqs, Sock, sock_flag};
+
+use crate::globals::{config, offset};
+
+/// `IPPROTO_TCP`.
+pub const IPPROTO_TCP: u16 = 6;
+/// `AF_INET`.
+pub const AF_INET: u16 = 2;
+/// `AF_INET6`.
+pub const AF_INET6: u16 = 10;
+/// `SOCK_DEAD` in `sk_flags` (include/net/sock.h, `enum sock_flags`).
+const SOCK_DEAD: u64 = 1;
+/// Cookies we make up have this bit set; the kernel's count up from 1 and never reach it.
+const SYNTHETIC: u64 = 1 << 63;
+
+/// `enum tcp_state` (include/net/tcp_states.h), as far as the programs name them.
+pub mod state {
+    pub const ESTABLISHED: u32 = 1;
+    pub const SYN_SENT: u32 = 2;
+    pub const FIN_WAIT2: u32 = 5;
+    pub const CLOSE: u32 = 7;
+    pub const CLOSE_WAIT: u32 = 8;
+    pub const LISTEN: u32 = 10;
+}
+
+/// Reads a `T` at `base + offset` in kernel memory; zero if it cannot be read.
+#[inline(always)]
+pub fn read<T: Copy + Default>(base: u64, offset: u64) -> T {
+    let mut value = MaybeUninit::<T>::uninit();
+    // SAFETY: the destination is a `T` of our own; the helper checks the source.
+    let failed = unsafe {
+        bpf_probe_read_kernel(
+            value.as_mut_ptr().cast(),
+            size_of::<T>() as u32,
+            base.wrapping_add(offset) as *const _,
+        )
+    };
+    if failed != 0 {
+        return T::default();
+    }
+    // SAFETY: the helper succeeded, so it wrote all of it; every `T` read here is a plain integer
+    // or an array of them.
+    unsafe { value.assume_init() }
+}
+
+/// `sk->sk_protocol`.
+#[inline(always)]
+pub fn protocol(sk: u64) -> u16 {
+    read(sk, offset!(sk_protocol))
+}
+
+/// Whether `sk` is a TCP socket of IPv4 or IPv6. MPTCP, SCTP and DCCP share TCP's tracepoints.
+#[inline(always)]
+pub fn is_tcp(sk: u64) -> bool {
+    protocol(sk) == IPPROTO_TCP
+}
+
+/// `sk->sk_state`.
+#[inline(always)]
+pub fn state_of(sk: u64) -> u32 {
+    u32::from(read::<u8>(sk, offset!(skc_state)))
+}
+
+/// `sk->sk_socket`: 0 while queued for accept() and after release.
+#[inline(always)]
+pub fn socket_of(sk: u64) -> u64 {
+    read(sk, offset!(sk_socket))
+}
+
+/// Whether the owner has released it (`SOCK_DEAD`).
+#[inline(always)]
+pub fn is_dead(sk: u64) -> bool {
+    read::<u64>(sk, offset!(skc_flags)) & SOCK_DEAD != 0
+}
+
+/// `sk->sk_err`.
+#[inline(always)]
+pub fn error_of(sk: u64) -> u32 {
+    read(sk, offset!(sk_err))
+}
+
+/// Whether user space still refers to the `struct socket`'s file.
+///
+/// Kernel sockets have no file. While the last reference is being dropped the file is still there,
+/// with its counter run out: `f_count` is 0, `f_ref` (6.13, include/linux/file_ref.h) is negative.
+#[inline(always)]
+pub fn has_live_file(socket: u64) -> bool {
+    let file: u64 = read(socket, offset!(socket_file));
+    if file == 0 {
+        return false;
+    }
+    let count: i64 = read(file, offset!(f_count));
+    if config!(file_ref) == 1 { count >= 0 } else { count > 0 }
+}
+
+/// Inode number of a `struct socket`.
+#[inline(always)]
+pub fn inode_of(socket: u64) -> u32 {
+    if socket == 0 {
+        return 0;
+    }
+    read::<u64>(socket, offset!(socket_to_inode).wrapping_add(offset!(i_ino))) as u32
+}
+
+/// `sk->sk_cookie`: 0 until somebody has asked the kernel for it.
+#[inline(always)]
+pub fn kernel_cookie(sk: u64) -> u64 {
+    read(sk, offset!(skc_cookie))
+}
+
+/// Whether a cookie is one we made up.
+#[inline(always)]
+pub fn is_synthetic(cookie: u64) -> bool {
+    cookie & SYNTHETIC != 0
+}
+
+/// Makes up a cookie: unlike the socket's address it is not used again.
+#[inline(always)]
+pub fn make_cookie(now: u64, sk: u64) -> u64 {
+    // The clock is the generation: one address cannot be freed and given out again within the same
+    // nanosecond. Mixing the address in keeps two sockets of the same nanosecond apart.
+    SYNTHETIC | (now ^ sk.rotate_left(20) ^ (sk << 44))
+}
+
+/// Fills in identity and addresses of `sk`.
+///
+/// # Safety
+///
+/// `to` must be valid for writing a [`Sock`].
+#[inline(always)]
+pub unsafe fn describe(to: *mut Sock, sk: u64, cookie: u64, state: u32) {
+    let family: u16 = read(sk, offset!(skc_family));
+    let socket = socket_of(sk);
+    let net: u64 = read(sk, offset!(skc_net));
+    let mut flags = 0;
+    if is_synthetic(cookie) {
+        flags |= sock_flag::COOKIE_SYNTHETIC;
+    }
+    if socket == 0 {
+        flags |= sock_flag::NO_SOCKET;
+    }
+    if is_dead(sk) {
+        flags |= sock_flag::DEAD;
+    }
+    if established_once(sk) {
+        flags |= sock_flag::ESTABLISHED_ONCE;
+    }
+    let (laddr, raddr) = addresses(sk, family);
+    let sock = Sock {
+        kaddr: sk,
+        cookie,
+        netns: read(net, offset!(net_inum)),
+        inode: inode_of(socket),
+        family,
+        lport: read(sk, offset!(skc_num)),
+        rport: u16::from_be(read(sk, offset!(skc_dport))),
+        state: state as u8,
+        flags,
+        laddr,
+        raddr,
+    };
+    // SAFETY: by the contract of this function.
+    unsafe { to.write(sock) };
+}
+
+/// Whether a handshake was ever completed: `rcv_nxt` starts at 0 in `tcp_connect_init` and takes
+/// the peer's number with its SYN.
+#[inline(always)]
+pub fn established_once(sk: u64) -> bool {
+    read::<u32>(sk, offset!(rcv_nxt)) | read::<u32>(sk, offset!(copied_seq)) != 0
+}
+
+/// Whether the socket has a peer: `tcp_disconnect` and a failed blocking connect() clear the port.
+#[inline(always)]
+pub fn has_peer(sk: u64) -> bool {
+    read::<u16>(sk, offset!(skc_dport)) != 0
+}
+
+/// Local and remote address, IPv4 in v4-mapped form.
+#[inline(always)]
+fn addresses(sk: u64, family: u16) -> ([u8; 16], [u8; 16]) {
+    if family == AF_INET6 {
+        return (read(sk, offset!(skc_v6_rcv_saddr)), read(sk, offset!(skc_v6_daddr)));
+    }
+    (mapped(read(sk, offset!(skc_rcv_saddr))), mapped(read(sk, offset!(skc_daddr))))
+}
+
+#[inline(always)]
+fn mapped(v4: [u8; 4]) -> [u8; 16] {
+    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, v4[0], v4[1], v4[2], v4[3]]
+}
+
+/// Where the streams of `sk` stand.
+#[inline(always)]
+pub fn seqs(sk: u64) -> Seqs {
+    Seqs {
+        rcv_nxt: read(sk, offset!(rcv_nxt)),
+        copied_seq: read(sk, offset!(copied_seq)),
+        write_seq: read(sk, offset!(write_seq)),
+        snd_una: read(sk, offset!(snd_una)),
+    }
+}
+
+/// Bytes received and bytes acknowledged since the connection began.
+#[inline(always)]
+pub fn bytes(sk: u64) -> (u64, u64) {
+    (read(sk, offset!(bytes_received)), read(sk, offset!(bytes_acked)))
+}
+
+/// Jiffies now.
+#[inline(always)]
+pub fn jiffies() -> u64 {
+    // SAFETY: the helper has no arguments and cannot fail.
+    unsafe { bpf_jiffies64() }
+}
+
+/// Jiffies since the last acknowledgement arrived or data was sent, whichever is less.
+#[inline(always)]
+pub fn idle_jiffies(sk: u64) -> u32 {
+    let now = jiffies() as u32;
+    let acked = now.wrapping_sub(read(sk, offset!(rcv_tstamp)));
+    let sent = now.wrapping_sub(read(sk, offset!(lsndtime)));
+    if acked < sent { acked } else { sent }
+}

@@ -1,0 +1,130 @@
+//! The table of suspects: sockets in a state that is a leak if it lasts.
+//!
+//! A healthy connection enters it with its peer's FIN and leaves it at release, without a word to
+//! user space.
+
+use socktrace_common::config::mode;
+use socktrace_common::maps::{SuspectEntry, entry_flag};
+use socktrace_common::wire::Seqs;
+
+use crate::globals::config;
+use crate::maps::{SUSPECTS, count};
+use crate::owners;
+use crate::sock::{self, state};
+
+/// `BPF_ANY` and `BPF_NOEXIST`.
+const ANY: u64 = 0;
+const NOEXIST: u64 = 1;
+
+/// How a program learns a socket's cookie.
+#[derive(Clone, Copy)]
+pub enum CookieSource {
+    /// It was asked for with `bpf_get_socket_cookie`.
+    Helper(u64),
+    /// This program cannot ask: what the kernel has, what was made up before, or 0.
+    Seen,
+}
+
+/// The name of `sk`; 0 if it has none yet.
+///
+/// A made-up name wins over one the kernel gives later (`ss` asks for cookies too): a socket keeps
+/// the name it was first told under.
+#[inline(always)]
+pub fn cookie_of(sk: u64, source: CookieSource) -> u64 {
+    if let CookieSource::Helper(cookie) = source {
+        return cookie;
+    }
+    if let Some(entry) = SUSPECTS.get_ptr(sk) {
+        // SAFETY: the map gave the pointer.
+        return unsafe { (*entry).cookie };
+    }
+    if config!(cookie_helper) == 0 {
+        let kept = owners::cookie_of(sk);
+        if kept != 0 {
+            return kept;
+        }
+    }
+    sock::kernel_cookie(sk)
+}
+
+/// As [`cookie_of`], but makes a name up if there is none.
+#[inline(always)]
+pub fn cookie_or_new(sk: u64, source: CookieSource, now: u64) -> u64 {
+    let cookie = cookie_of(sk, source);
+    if cookie != 0 { cookie } else { sock::make_cookie(now, sk) }
+}
+
+/// Puts `sk` into the table, under `since`.
+#[inline(always)]
+pub fn add(sk: u64, cookie: u64, since_ns: u64, sk_err: u32, found: bool) {
+    let mut flags = 0;
+    if found {
+        flags |= entry_flag::FOUND;
+    }
+    if sock::is_synthetic(cookie) {
+        flags |= entry_flag::COOKIE_SYNTHETIC;
+    }
+    let entry = SuspectEntry {
+        cookie,
+        since_ns,
+        seqs: sock::seqs(sk),
+        sk_err,
+        flags,
+        episode: 0,
+        reserved: 0,
+    };
+    // A walk must not replace what a probe has put there meanwhile; a probe replaces what a missed
+    // release left behind.
+    match SUSPECTS.insert(sk, entry, if found { NOEXIST } else { ANY }) {
+        Ok(()) => {
+            count!(suspects_added);
+        }
+        Err(_) if found && SUSPECTS.get_ptr(sk).is_some() => {}
+        Err(_) => {
+            count!(suspects_lost);
+        }
+    }
+}
+
+/// Takes `sk` out of the table.
+#[inline(always)]
+pub fn remove(sk: u64) {
+    if SUSPECTS.remove(sk).is_ok() {
+        count!(suspects_removed);
+    }
+}
+
+/// Whether what happens to `entry` is told to the agent: it knows of it, or soon will.
+#[inline(always)]
+pub fn is_streamed(entry: &SuspectEntry, now: u64) -> bool {
+    config!(mode) == mode::TRACE
+        || entry.flags & (entry_flag::FOUND | entry_flag::REPORTED) != 0
+        || now.saturating_sub(entry.since_ns) >= config!(leak_after_ns)
+}
+
+/// Whether a socket in this state may be a leak if it is held.
+#[inline(always)]
+pub fn is_leakable(sk: u64, tcp_state: u32) -> bool {
+    match tcp_state {
+        state::CLOSE_WAIT | state::FIN_WAIT2 => true,
+        state::CLOSE => sock::has_peer(sk) && sock::established_once(sk),
+        _ => false,
+    }
+}
+
+/// Whether bytes moved between two looks at a socket.
+///
+/// The peer's FIN takes a sequence number too: reading up to it is progress, reading it is not. Our
+/// own FIN likewise moves `write_seq` and `snd_una` by one, and is no data.
+#[inline(always)]
+pub fn moved(before: &Seqs, after: &Seqs) -> bool {
+    last_byte_read(before) != last_byte_read(after)
+        || after.write_seq.wrapping_sub(before.write_seq) > 1
+        || after.snd_una.wrapping_sub(before.snd_una) > 1
+}
+
+/// `copied_seq`, but not past the last byte before the FIN that ends at `rcv_nxt`.
+#[inline(always)]
+fn last_byte_read(seqs: &Seqs) -> u32 {
+    if seqs.copied_seq == seqs.rcv_nxt { seqs.rcv_nxt.wrapping_sub(1) } else { seqs.copied_seq }
+}

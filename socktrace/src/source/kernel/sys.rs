@@ -1,0 +1,101 @@
+//! System calls aya does not make: linking an iterator to a map and running it, lifting the limit
+//! of locked memory, giving memory back.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
+
+/// `enum bpf_cmd` (include/uapi/linux/bpf.h).
+const BPF_LINK_CREATE: libc::c_int = 28;
+const BPF_ITER_CREATE: libc::c_int = 33;
+/// `BPF_TRACE_ITER` in `enum bpf_attach_type`.
+const BPF_TRACE_ITER: u32 = 28;
+
+/// `union bpf_attr`, its member `link_create`.
+#[repr(C)]
+#[derive(Default)]
+struct LinkCreate {
+    prog_fd: u32,
+    target_fd: u32,
+    attach_type: u32,
+    flags: u32,
+    iter_info: u64,
+    iter_info_len: u32,
+    reserved: u32,
+}
+
+/// `union bpf_iter_link_info`, its member `map`.
+#[repr(C)]
+struct IterLinkInfo {
+    map_fd: u32,
+}
+
+/// `union bpf_attr`, its member `iter_create`.
+#[repr(C)]
+#[derive(Default)]
+struct IterCreate {
+    link_fd: u32,
+    flags: u32,
+}
+
+/// Links an iterator program, to `map` if it iterates over a map's elements.
+pub fn link_iter(program: BorrowedFd<'_>, map: Option<BorrowedFd<'_>>) -> io::Result<OwnedFd> {
+    let info = map.map(|map| IterLinkInfo { map_fd: number(map) });
+    let mut attr = LinkCreate {
+        prog_fd: number(program),
+        attach_type: BPF_TRACE_ITER,
+        ..LinkCreate::default()
+    };
+    if let Some(info) = &info {
+        attr.iter_info = std::ptr::from_ref(info) as u64;
+        attr.iter_info_len = 4;
+    }
+    // SAFETY: `attr` is a valid bpf_attr for this command and outlives the call, as does `info`.
+    unsafe { bpf(BPF_LINK_CREATE, &raw const attr) }
+}
+
+/// Opens one run of a linked iterator; reading the file runs it.
+pub fn open_iter(link: BorrowedFd<'_>) -> io::Result<File> {
+    let attr = IterCreate { link_fd: number(link), flags: 0 };
+    // SAFETY: `attr` is a valid bpf_attr for this command and outlives the call.
+    unsafe { bpf(BPF_ITER_CREATE, &raw const attr) }.map(File::from)
+}
+
+/// Calls bpf(2) for a command that returns a new descriptor.
+///
+/// # Safety
+///
+/// `attr` must be what `command` expects of `union bpf_attr`.
+unsafe fn bpf<T>(command: libc::c_int, attr: *const T) -> io::Result<OwnedFd> {
+    // SAFETY: by the contract of this function; the kernel reads `size_of::<T>()` bytes.
+    let fd = unsafe { libc::syscall(libc::SYS_bpf, command, attr, size_of::<T>()) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let fd = libc::c_int::try_from(fd).map_err(io::Error::other)?;
+    // SAFETY: the kernel just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+fn number(fd: BorrowedFd<'_>) -> u32 {
+    fd.as_raw_fd().cast_unsigned()
+}
+
+/// Lifts the limit of locked memory, which kernels before 5.11 charge maps and programs to.
+pub fn lift_memlock() -> io::Result<()> {
+    let limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: `limit` is a valid rlimit.
+    if unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const limit) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Gives memory freed by the parsing of BTF back to the system.
+pub fn trim_heap() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: malloc_trim has no preconditions.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
