@@ -51,8 +51,8 @@ plain! {
         pub skc_family: u32,
         /// `sock_common.skc_state`.
         pub skc_state: u32,
-        /// `sock_common.skc_num`: local port, host order.
-        pub skc_num: u32,
+        /// `inet_sock.inet_sport`: local port, network order. Unlike `skc_num` it outlives TCP_CLOSE.
+        pub inet_sport: u32,
         /// `sock_common.skc_dport`: remote port, network order.
         pub skc_dport: u32,
         /// `sock_common.skc_rcv_saddr`.

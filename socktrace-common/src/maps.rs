@@ -9,8 +9,6 @@ pub mod entry_flag {
     pub const FOUND: u32 = 1;
     /// A walk has sent it to the agent: from now on its state changes and its release are streamed.
     pub const REPORTED: u32 = 2;
-    /// The cookie is one of ours.
-    pub const COOKIE_SYNTHETIC: u32 = 4;
 }
 
 plain! {
@@ -60,6 +58,8 @@ plain! {
         pub stale: u64,
         /// Out: `jiffies_64` at the end of the walk.
         pub jiffies: u64,
+        /// In: 1 to be told of the sockets in the table of questions and of no others.
+        pub asking: u64,
     }
-    size 48
+    size 56
 }

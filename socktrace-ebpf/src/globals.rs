@@ -19,7 +19,7 @@ pub static CONFIG: Config = Config {
 pub static OFFSETS: Offsets = Offsets {
     skc_family: 0,
     skc_state: 0,
-    skc_num: 0,
+    inet_sport: 0,
     skc_dport: 0,
     skc_rcv_saddr: 0,
     skc_daddr: 0,

@@ -26,6 +26,10 @@ pub static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(1, 0)
 #[map]
 pub static WALK: Array<WalkControl> = Array::with_max_entries(1, 0);
 
+/// Sockets the agent asks after, by address: a walk can be told to speak of these only.
+#[map]
+pub static ASKED: HashMap<u64, u64> = HashMap::with_max_entries(4096, 0);
+
 /// Where a walk builds a record too large for the stack of 512 bytes. One walk runs at a time.
 #[map]
 pub static SCRATCH: PerCpuArray<Suspect> = PerCpuArray::with_max_entries(1, 0);

@@ -5,6 +5,7 @@
 
 use core::mem::MaybeUninit;
 
+use aya_ebpf::helpers::bpf_get_smp_processor_id;
 use aya_ebpf::helpers::generated::{bpf_jiffies64, bpf_probe_read_kernel};
 use socktrace_common::wire::{Seqs, Sock, sock_flag};
 
@@ -32,23 +33,23 @@ pub mod state {
 }
 
 /// Reads a `T` at `base + offset` in kernel memory; zero if it cannot be read.
+///
+/// There is no branch on failure, because the helper itself fills the destination with zeros then
+/// (kernel/trace/bpf_trace.c, `bpf_probe_read_kernel_common`): a branch here would double, with
+/// every field read, what the verifier has to follow.
 #[inline(always)]
-pub fn read<T: Copy + Default>(base: u64, offset: u64) -> T {
+pub fn read<T: Copy>(base: u64, offset: u64) -> T {
     let mut value = MaybeUninit::<T>::uninit();
-    // SAFETY: the destination is a `T` of our own; the helper checks the source.
-    let failed = unsafe {
+    // SAFETY: the destination is a `T` of our own; the helper checks the source and writes all of
+    // the destination in any case. Every `T` read here is a plain integer or an array of them.
+    unsafe {
         bpf_probe_read_kernel(
             value.as_mut_ptr().cast(),
             size_of::<T>() as u32,
             base.wrapping_add(offset) as *const _,
-        )
-    };
-    if failed != 0 {
-        return T::default();
+        );
+        value.assume_init()
     }
-    // SAFETY: the helper succeeded, so it wrote all of it; every `T` read here is a plain integer
-    // or an array of them.
-    unsafe { value.assume_init() }
 }
 
 /// `sk->sk_protocol`.
@@ -123,11 +124,14 @@ pub fn is_synthetic(cookie: u64) -> bool {
 }
 
 /// Makes up a cookie: unlike the socket's address it is not used again.
+///
+/// The time is the generation; one CPU cannot make two at the same nanosecond. (The address is not
+/// mixed in: the verifier lets nobody calculate with a pointer it trusts.)
 #[inline(always)]
-pub fn make_cookie(now: u64, sk: u64) -> u64 {
-    // The clock is the generation: one address cannot be freed and given out again within the same
-    // nanosecond. Mixing the address in keeps two sockets of the same nanosecond apart.
-    SYNTHETIC | (now ^ sk.rotate_left(20) ^ (sk << 44))
+pub fn make_cookie(now: u64) -> u64 {
+    // SAFETY: the helper has no arguments and cannot fail.
+    let cpu = u64::from(unsafe { bpf_get_smp_processor_id() });
+    SYNTHETIC | (cpu & 0x7ff) << 52 | now & ((1 << 52) - 1)
 }
 
 /// Fills in identity and addresses of `sk`.
@@ -160,7 +164,7 @@ pub unsafe fn describe(to: *mut Sock, sk: u64, cookie: u64, state: u32) {
         netns: read(net, offset!(net_inum)),
         inode: inode_of(socket),
         family,
-        lport: read(sk, offset!(skc_num)),
+        lport: u16::from_be(read(sk, offset!(inet_sport))),
         rport: u16::from_be(read(sk, offset!(skc_dport))),
         state: state as u8,
         flags,

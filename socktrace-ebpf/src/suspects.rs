@@ -36,7 +36,10 @@ pub fn cookie_of(sk: u64, source: CookieSource) -> u64 {
     }
     if let Some(entry) = SUSPECTS.get_ptr(sk) {
         // SAFETY: the map gave the pointer.
-        return unsafe { (*entry).cookie };
+        let entry = unsafe { &*entry };
+        if !is_anothers(entry, sk) {
+            return entry.cookie;
+        }
     }
     if config!(cookie_helper) == 0 {
         let kept = owners::cookie_of(sk);
@@ -51,19 +54,13 @@ pub fn cookie_of(sk: u64, source: CookieSource) -> u64 {
 #[inline(always)]
 pub fn cookie_or_new(sk: u64, source: CookieSource, now: u64) -> u64 {
     let cookie = cookie_of(sk, source);
-    if cookie != 0 { cookie } else { sock::make_cookie(now, sk) }
+    if cookie != 0 { cookie } else { sock::make_cookie(now) }
 }
 
 /// Puts `sk` into the table, under `since`.
 #[inline(always)]
 pub fn add(sk: u64, cookie: u64, since_ns: u64, sk_err: u32, found: bool) {
-    let mut flags = 0;
-    if found {
-        flags |= entry_flag::FOUND;
-    }
-    if sock::is_synthetic(cookie) {
-        flags |= entry_flag::COOKIE_SYNTHETIC;
-    }
+    let flags = if found { entry_flag::FOUND } else { 0 };
     let entry = SuspectEntry {
         cookie,
         since_ns,
@@ -112,15 +109,24 @@ pub fn is_leakable(sk: u64, tcp_state: u32) -> bool {
     }
 }
 
-/// Whether bytes moved between two looks at a socket.
+/// Whether `entry`, found under the address of `sk`, is about another socket that had the address
+/// before: its release was missed.
+#[inline(always)]
+pub fn is_anothers(entry: &SuspectEntry, sk: u64) -> bool {
+    !sock::is_synthetic(entry.cookie) && sock::kernel_cookie(sk) != entry.cookie
+}
+
+/// Whether bytes moved between two looks at a socket, now in state `tcp_state`.
 ///
 /// The peer's FIN takes a sequence number too: reading up to it is progress, reading it is not. Our
-/// own FIN likewise moves `write_seq` and `snd_una` by one, and is no data.
+/// own FIN likewise moves `write_seq` and `snd_una` by one, and is no data; in CLOSE_WAIT it has not
+/// been sent.
 #[inline(always)]
-pub fn moved(before: &Seqs, after: &Seqs) -> bool {
+pub fn moved(before: &Seqs, after: &Seqs, tcp_state: u32) -> bool {
+    let own_fin = if tcp_state == state::CLOSE_WAIT { 0 } else { 1 };
     last_byte_read(before) != last_byte_read(after)
-        || after.write_seq.wrapping_sub(before.write_seq) > 1
-        || after.snd_una.wrapping_sub(before.snd_una) > 1
+        || after.write_seq.wrapping_sub(before.write_seq) > own_fin
+        || after.snd_una.wrapping_sub(before.snd_una) > own_fin
 }
 
 /// `copied_seq`, but not past the last byte before the FIN that ends at `rcv_nxt`.

@@ -69,7 +69,7 @@ fn released(sk: u64) {
         let at = now();
         // SAFETY: the map gave the pointer; it is removed only below.
         let entry = unsafe { &*entry };
-        if suspects::is_streamed(entry, at) {
+        if suspects::is_streamed(entry, at) && !suspects::is_anothers(entry, sk) {
             send(sk, entry.cookie, tcp_state, at);
         }
         suspects::remove(sk);

@@ -129,18 +129,20 @@ fn closed(sk: u64, old: u32, cookie: impl Fn() -> CookieSource) {
     }
     let at = now();
     let error = sock::error_of(sk);
-    let Some(entry) = SUSPECTS.get_ptr_mut(sk) else {
-        suspects::add(sk, suspects::cookie_or_new(sk, cookie(), at), at, error, false);
-        return;
-    };
-    // SAFETY: the map gave the pointer; the field is written nowhere else while the socket lives.
-    let entry = unsafe {
-        (*entry).sk_err = error;
-        &*entry
-    };
-    if suspects::is_streamed(entry, at) {
-        send(sk, entry.cookie, old, state::CLOSE, at);
+    if let Some(entry) = SUSPECTS.get_ptr_mut(sk) {
+        // SAFETY: the map gave the pointer; the field is written nowhere else while the socket lives.
+        let entry = unsafe {
+            (*entry).sk_err = error;
+            &*entry
+        };
+        if !suspects::is_anothers(entry, sk) {
+            if suspects::is_streamed(entry, at) {
+                send(sk, entry.cookie, old, state::CLOSE, at);
+            }
+            return;
+        }
     }
+    suspects::add(sk, suspects::cookie_or_new(sk, cookie(), at), at, error, false);
 }
 
 /// Everything is told.

@@ -10,7 +10,7 @@ use socktrace_common::wire::{Seqs, Suspect, kind, suspect_flag, touch_op};
 
 use super::tcp::write_record;
 use crate::globals::offset;
-use crate::maps::{SCRATCH, SUSPECTS, WALK};
+use crate::maps::{ASKED, SCRATCH, SUSPECTS, WALK};
 use crate::output::{now, plain_header};
 use crate::owners;
 use crate::sock::{self, read};
@@ -48,7 +48,12 @@ pub extern "C" fn walk_suspects(ctx: *const MapElem) -> i32 {
         let _ = SUSPECTS.remove(sk);
         return 0;
     }
-    visit(meta, control, sk, entry);
+    if control.asking == 0 {
+        visit(meta, control, sk, entry);
+    } else if ASKED.get_ptr(sk).is_some() {
+        let seqs = sock::seqs(sk);
+        tell(meta, sk, entry, seqs, seqs, suspect_flag::ASKED);
+    }
     0
 }
 
@@ -63,7 +68,7 @@ fn visit(
     let seqs_since = entry.seqs;
     let reported = entry.flags & entry_flag::REPORTED != 0;
     let mut progress = false;
-    if suspects::moved(&seqs_since, &seqs) {
+    if suspects::moved(&seqs_since, &seqs, sock::state_of(sk)) {
         progress = reported;
         entry.since_ns = last_moved(control, sk, &seqs_since, &seqs);
         entry.seqs = seqs;
@@ -91,6 +96,19 @@ fn visit(
     if progress {
         flags |= suspect_flag::PROGRESS;
     }
+    tell(meta, sk, entry, seqs, seqs_since, flags);
+}
+
+/// Writes the record of one entry.
+#[inline(always)]
+fn tell(
+    meta: *const *mut core::ffi::c_void,
+    sk: u64,
+    entry: &SuspectEntry,
+    seqs: Seqs,
+    seqs_since: Seqs,
+    flags: u32,
+) {
     let Some(suspect) = SCRATCH.get_ptr_mut(0) else { return };
     // SAFETY: the map gave the pointer, and nobody else uses it during a walk. Every field is set.
     unsafe {
@@ -111,10 +129,7 @@ fn visit(
 /// Whether the entry's socket is gone: its release was missed.
 #[inline(always)]
 fn is_stale(sk: u64, entry: &SuspectEntry) -> bool {
-    if sock::is_dead(sk) {
-        return true;
-    }
-    entry.flags & entry_flag::COOKIE_SYNTHETIC == 0 && sock::kernel_cookie(sk) != entry.cookie
+    sock::is_dead(sk) || suspects::is_anothers(entry, sk)
 }
 
 /// When bytes moved last, as well as can be told: the newest use by a thread, the last

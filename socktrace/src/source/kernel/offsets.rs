@@ -87,11 +87,11 @@ impl<'a> Index<'a> {
             match kind {
                 TypeVariant::Struct(found) if *found.size() > 0 => {
                     if let Some(name) = found.name() {
-                        structs.entry(name).or_insert(*id);
+                        structs.entry(name.clone()).or_insert(*id);
                     }
                 }
                 TypeVariant::Func(found) if found.name().as_deref() == Some("inet_csk_accept") => {
-                    accept = Some(*found.tid());
+                    accept = Some(*found.prototype_tid());
                 }
                 TypeVariant::Typedef(found)
                     if found.name().as_deref() == Some("btf_trace_sock_recv_length") =>
@@ -109,7 +109,7 @@ impl<'a> Index<'a> {
         let offsets = Offsets {
             skc_family: self.offset("sock_common", "skc_family")?,
             skc_state: self.offset("sock_common", "skc_state")?,
-            skc_num: self.offset("sock_common", "skc_num")?,
+            inet_sport: self.offset("inet_sock", "inet_sport")?,
             skc_dport: self.offset("sock_common", "skc_dport")?,
             skc_rcv_saddr: self.offset("sock_common", "skc_rcv_saddr")?,
             skc_daddr: self.offset("sock_common", "skc_daddr")?,

@@ -39,7 +39,7 @@ struct IterCreate {
 }
 
 /// Links an iterator program, to `map` if it iterates over a map's elements.
-pub fn link_iter(program: BorrowedFd<'_>, map: Option<BorrowedFd<'_>>) -> io::Result<OwnedFd> {
+pub(super) fn link_iter(program: BorrowedFd<'_>, map: Option<BorrowedFd<'_>>) -> io::Result<OwnedFd> {
     let info = map.map(|map| IterLinkInfo { map_fd: number(map) });
     let mut attr = LinkCreate {
         prog_fd: number(program),
@@ -55,7 +55,7 @@ pub fn link_iter(program: BorrowedFd<'_>, map: Option<BorrowedFd<'_>>) -> io::Re
 }
 
 /// Opens one run of a linked iterator; reading the file runs it.
-pub fn open_iter(link: BorrowedFd<'_>) -> io::Result<File> {
+pub(super) fn open_iter(link: BorrowedFd<'_>) -> io::Result<File> {
     let attr = IterCreate { link_fd: number(link), flags: 0 };
     // SAFETY: `attr` is a valid bpf_attr for this command and outlives the call.
     unsafe { bpf(BPF_ITER_CREATE, &raw const attr) }.map(File::from)
@@ -82,7 +82,7 @@ fn number(fd: BorrowedFd<'_>) -> u32 {
 }
 
 /// Lifts the limit of locked memory, which kernels before 5.11 charge maps and programs to.
-pub fn lift_memlock() -> io::Result<()> {
+pub(super) fn lift_memlock() -> io::Result<()> {
     let limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
     // SAFETY: `limit` is a valid rlimit.
     if unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const limit) } != 0 {
@@ -92,7 +92,7 @@ pub fn lift_memlock() -> io::Result<()> {
 }
 
 /// Gives memory freed by the parsing of BTF back to the system.
-pub fn trim_heap() {
+pub(super) fn trim_heap() {
     #[cfg(target_env = "gnu")]
     // SAFETY: malloc_trim has no preconditions.
     unsafe {

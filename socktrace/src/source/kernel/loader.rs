@@ -1,0 +1,330 @@
+//! Loading and attaching: for each purpose the first rung of its ladder that the kernel takes.
+
+use std::path::Path;
+use std::time::Duration;
+
+use aya::{Btf, BtfError, Ebpf, EbpfError};
+use socktrace_common::config::{Config, eof_source, mode};
+
+use super::hooks::{
+    AcceptHook, Forced, IoHook, ReleaseHook, Rung, StateHook, Tried, candidates, report,
+};
+use super::iterators::Iterators;
+use super::losses::Losses;
+use super::object::{self, HookError, Sizes};
+use super::offsets::{self, Layout, LayoutError};
+use super::ring::Ring;
+use super::{privilege, sys};
+use crate::model::{HookReport, Support};
+
+/// What the programs are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Suspects are kept; only what matters is streamed.
+    Run,
+    /// Everything is streamed.
+    Trace,
+    /// Nothing is attached: the iterators alone answer.
+    Scan,
+}
+
+/// What is to be loaded.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// What for.
+    pub mode: Mode,
+    /// Age at which a suspect matters.
+    pub leak_after: Duration,
+    /// Sizes of the kernel's tables.
+    pub sizes: Sizes,
+    /// Rungs to take instead of the best.
+    pub forced: Forced,
+}
+
+/// Why nothing was loaded. Each is one line that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The process may not.
+    #[error("not permitted: {} missing; run as root (sudo) or grant them", .0.join(", "))]
+    Privilege(Vec<&'static str>),
+    /// The kernel's structures are unknown.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// The kernel's BTF is not what aya expects.
+    #[error("cannot use the kernel's BTF: {0}")]
+    Btf(#[from] BtfError),
+    /// The maps were refused.
+    #[error("cannot load the eBPF object: {}", line(.0))]
+    Object(#[from] EbpfError),
+    /// A hook that nothing works without has no rung on this kernel.
+    #[error("hook {purpose} is not available on this kernel ({tried})")]
+    Hook {
+        /// Its purpose.
+        purpose: &'static str,
+        /// What was tried, and why it failed.
+        tried: Tried,
+    },
+    /// A table could not be opened.
+    #[error("cannot open {what}: {reason}")]
+    Map {
+        /// Which.
+        what: &'static str,
+        /// Why.
+        reason: String,
+    },
+}
+
+fn line(error: &EbpfError) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
+}
+
+/// The programs, attached as long as this lives, and the ways to hear from them.
+pub struct Kernel {
+    /// Keeps programs and links alive.
+    _ebpf: Ebpf,
+    /// The stream of records.
+    pub ring: Ring,
+    /// Walks over the suspects, and readings of the truth.
+    pub iterators: Iterators,
+    /// What was lost.
+    pub losses: Losses,
+    /// What serves each purpose.
+    pub hooks: Vec<HookReport>,
+}
+
+impl Kernel {
+    /// Loads and attaches.
+    pub fn load(options: &Options) -> Result<Self, LoadError> {
+        let missing = privilege::missing();
+        if !missing.is_empty() {
+            return Err(LoadError::Privilege(missing));
+        }
+        // Before 5.11 maps count as locked memory; where the limit cannot be lifted it may be
+        // high enough already, and if not, loading says so.
+        let _ = sys::lift_memlock();
+        let layout = offsets::read(Path::new(offsets::VMLINUX))?;
+        let btf = Btf::from_sys_fs()?;
+        let kernel = Loader { options, layout, btf: &btf, hooks: Vec::new() }.run();
+        drop(btf);
+        sys::trim_heap();
+        kernel
+    }
+}
+
+/// Sizes so small that loading costs nothing, for commands that stream nothing.
+pub const LEAST: Sizes = Sizes { ring_bytes: 4096, suspects: 1, owners: 1 };
+
+struct Loader<'a> {
+    options: &'a Options,
+    layout: Layout,
+    btf: &'a Btf,
+    hooks: Vec<HookReport>,
+}
+
+impl Loader<'_> {
+    fn run(mut self) -> Result<Kernel, LoadError> {
+        let mut ebpf = if self.options.mode == Mode::Scan {
+            object::load(self.btf, &self.config(true), &self.layout.offsets, self.options.sizes)?
+        } else {
+            self.load_and_attach()?
+        };
+        let iterators = self.iterators(&mut ebpf)?;
+        let ring = Ring::new(&mut ebpf)
+            .map_err(|reason| LoadError::Map { what: "the ring buffer", reason })?;
+        let losses = Losses::new(&mut ebpf)
+            .map_err(|reason| LoadError::Map { what: "the counters", reason })?;
+        Ok(Kernel { _ebpf: ebpf, ring, iterators, losses, hooks: self.hooks })
+    }
+
+    fn load_and_attach(&mut self) -> Result<Ebpf, LoadError> {
+        let (mut ebpf, state) = self.load_state()?;
+        // Releases first and state changes last: nothing may enter a table it will never leave.
+        self.first(&mut ebpf, self.options.forced.release, Self::release)?;
+        self.first(&mut ebpf, self.options.forced.accept, Self::accept)?;
+        self.first(&mut ebpf, self.options.forced.io, Self::io)?;
+        let attached = match state {
+            StateHook::TpBtf => object::attach_tp_btf(&mut ebpf, "state_tp_btf"),
+            StateHook::Tracepoint => object::attach_tracepoint(
+                &mut ebpf,
+                "state_tracepoint",
+                "sock",
+                "inet_sock_set_state",
+            ),
+        };
+        attached.map_err(|error| {
+            let mut tried = Tried::default();
+            tried.refused(state.program(), error.to_string());
+            LoadError::Hook { purpose: StateHook::PURPOSE, tried }
+        })?;
+        self.hooks.push(HookReport {
+            purpose: "connect",
+            support: Support::Ok,
+            used: format!("{}, CLOSE to SYN_SENT", state.program()),
+            lost: String::new(),
+            cure: String::new(),
+        });
+        Ok(ebpf)
+    }
+
+    /// Loads the object for the best way to see state changes: whether the kernel gives tracing
+    /// programs cookies is a constant in the object.
+    fn load_state(&mut self) -> Result<(Ebpf, StateHook), LoadError> {
+        let mut tried = Tried::default();
+        for rung in candidates(self.options.forced.state) {
+            for cookies in [true, false] {
+                if cookies && rung == StateHook::Tracepoint {
+                    continue;
+                }
+                let config = self.config(cookies);
+                let mut ebpf =
+                    object::load(self.btf, &config, &self.layout.offsets, self.options.sizes)?;
+                let loaded = match rung {
+                    StateHook::TpBtf => object::load_tp_btf(
+                        &mut ebpf,
+                        self.btf,
+                        "state_tp_btf",
+                        "inet_sock_set_state",
+                    ),
+                    StateHook::Tracepoint => object::load_tracepoint(&mut ebpf, "state_tracepoint"),
+                };
+                match loaded {
+                    Ok(()) => {
+                        self.hooks.push(report(rung, &tried));
+                        self.hooks.push(cookie_report(cookies));
+                        return Ok((ebpf, rung));
+                    }
+                    Err(error) if !cookies => tried.refused(rung.program(), error.to_string()),
+                    Err(_) => {}
+                }
+            }
+        }
+        Err(LoadError::Hook { purpose: StateHook::PURPOSE, tried })
+    }
+
+    /// Takes the first rung that attaches.
+    fn first<R: Rung>(
+        &mut self,
+        ebpf: &mut Ebpf,
+        forced: Option<R>,
+        attach: fn(&Self, &mut Ebpf, R) -> Result<(), HookError>,
+    ) -> Result<(), LoadError> {
+        let mut tried = Tried::default();
+        for rung in candidates(forced) {
+            match attach(self, ebpf, rung) {
+                Ok(()) => {
+                    self.hooks.push(report(rung, &tried));
+                    return Ok(());
+                }
+                Err(error) => tried.refused(rung.program(), error.to_string()),
+            }
+        }
+        Err(LoadError::Hook { purpose: R::PURPOSE, tried })
+    }
+
+    fn release(&self, ebpf: &mut Ebpf, rung: ReleaseHook) -> Result<(), HookError> {
+        match rung {
+            ReleaseHook::Fentry => {
+                object::attach_fentry(ebpf, self.btf, "release_fentry", "inet_release")
+            }
+            ReleaseHook::Cgroup => object::attach_cgroup(ebpf, "release_cgroup"),
+            ReleaseHook::Kprobe => object::attach_kprobe(ebpf, "release_kprobe", "inet_release"),
+        }
+    }
+
+    fn accept(&self, ebpf: &mut Ebpf, rung: AcceptHook) -> Result<(), HookError> {
+        match rung {
+            AcceptHook::Fexit if self.layout.accept_params.is_none() => {
+                Err(HookError::Place("the kernel has no inet_csk_accept".to_owned()))
+            }
+            AcceptHook::Fexit => {
+                object::attach_fexit(ebpf, self.btf, "accept_fexit", "inet_csk_accept")
+            }
+            AcceptHook::Kretprobe => {
+                object::attach_kprobe(ebpf, "accept_kretprobe", "inet_csk_accept")
+            }
+            AcceptHook::None => Ok(()),
+        }
+    }
+
+    fn io(&self, ebpf: &mut Ebpf, rung: IoHook) -> Result<(), HookError> {
+        let programs: &[(&str, &str)] = match rung {
+            IoHook::SockLength if !self.layout.recv_length => {
+                return Err(HookError::Place("before Linux 6.3".to_owned()));
+            }
+            IoHook::SockLength => {
+                &[("io_recv_length", "sock_recv_length"), ("io_send_length", "sock_send_length")]
+            }
+            IoHook::RcvSpaceAdjust => &[("io_rcv_space_adjust", "tcp_rcv_space_adjust")],
+            IoHook::None => &[],
+        };
+        for (name, tracepoint) in programs {
+            object::load_tp_btf(ebpf, self.btf, name, tracepoint)?;
+            object::attach_tp_btf(ebpf, name)?;
+        }
+        Ok(())
+    }
+
+    fn iterators(&mut self, ebpf: &mut Ebpf) -> Result<Iterators, LoadError> {
+        for (name, target) in [
+            ("truth_task_file", "task_file"),
+            ("truth_tcp", "tcp"),
+            ("walk_suspects", "bpf_map_elem"),
+        ] {
+            object::load_iter(ebpf, self.btf, name, target).map_err(|error| {
+                let mut tried = Tried::default();
+                tried.refused(name, error.to_string());
+                LoadError::Hook { purpose: "holders", tried }
+            })?;
+        }
+        let ok = |purpose, used: &str| HookReport {
+            purpose,
+            support: Support::Ok,
+            used: used.to_owned(),
+            lost: String::new(),
+            cure: String::new(),
+        };
+        self.hooks.push(ok("holders", "iter/task_file"));
+        self.hooks.push(ok("accept_queue", "iter/tcp"));
+        self.hooks.push(ok("suspects", "iter/bpf_map_elem"));
+        Iterators::new(ebpf)
+            .map_err(|reason| LoadError::Map { what: "the iterators", reason: reason.to_string() })
+    }
+
+    fn config(&self, cookies: bool) -> Config {
+        let sees_eof = self.layout.recv_length
+            && matches!(self.options.forced.io, None | Some(IoHook::SockLength));
+        let (mode, wakeup_bytes) = match self.options.mode {
+            Mode::Run => (mode::RUN, 0),
+            Mode::Trace => (mode::TRACE, self.options.sizes.ring_bytes / 16),
+            Mode::Scan => (mode::SCAN, 0),
+        };
+        Config {
+            leak_after_ns: u64::try_from(self.options.leak_after.as_nanos()).unwrap_or(u64::MAX),
+            mode,
+            cookie_helper: u32::from(cookies),
+            eof_source: if sees_eof { eof_source::SEEN } else { eof_source::NONE },
+            accept_params: self.layout.accept_params.unwrap_or(0),
+            file_ref: u32::from(self.layout.file_ref),
+            wakeup_bytes,
+        }
+    }
+}
+
+fn cookie_report(cookies: bool) -> HookReport {
+    if cookies {
+        return HookReport {
+            purpose: "cookies",
+            support: Support::Ok,
+            used: "bpf_get_socket_cookie".to_owned(),
+            lost: String::new(),
+            cure: String::new(),
+        };
+    }
+    HookReport {
+        purpose: "cookies",
+        support: Support::Fallback,
+        used: "made up by the programs".to_owned(),
+        lost: "a socket's cookie is not the one that ss prints".to_owned(),
+        cure: "use Linux 5.12 or later with tp_btf".to_owned(),
+    }
+}

@@ -1,0 +1,22 @@
+//! The live source: eBPF programs in this machine's kernel. The only place that names aya.
+//!
+//! * [`loader`]: tries the ladder of [`hooks`] and attaches.
+//! * [`ring`]: the stream of records.
+//! * [`iterators`]: walks over suspects and readings of the truth.
+//! * [`losses`]: the programs' counters.
+//! * [`offsets`]: where the kernel keeps what the programs read.
+//! * [`object`]: the embedded object; [`sys`]: what aya does not do; [`privilege`], [`cgroup`]:
+//!   what is there before anything is tried.
+
+mod cgroup;
+pub mod hooks;
+pub mod iterators;
+pub mod loader;
+pub mod losses;
+mod object;
+pub mod offsets;
+pub mod privilege;
+pub mod ring;
+mod sys;
+
+pub use object::Sizes;

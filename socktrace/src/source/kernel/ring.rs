@@ -1,0 +1,66 @@
+//! The stream of records, on tokio.
+
+use std::io;
+
+use aya::Ebpf;
+use aya::maps::{MapData, RingBuf};
+use bytes::{BufMut as _, BytesMut};
+use tokio::io::unix::AsyncFd;
+
+/// How many bytes are taken before others get their turn.
+const BATCH: usize = 1 << 20;
+
+/// The ring buffer's reading end.
+pub struct Ring {
+    fd: Option<AsyncFd<RingBuf<MapData>>>,
+    idle: Option<RingBuf<MapData>>,
+}
+
+impl Ring {
+    /// Takes the ring buffer out of the object.
+    pub fn new(ebpf: &mut Ebpf) -> Result<Self, String> {
+        let map = ebpf.take_map("EVENTS").ok_or("the object has no map EVENTS")?;
+        let ring = RingBuf::try_from(map).map_err(|error| error.to_string())?;
+        Ok(Self { fd: None, idle: Some(ring) })
+    }
+
+    /// Waits until there is something, then takes all of it, or about a megabyte, whichever is
+    /// less. Must be called within a tokio runtime. Cancelling it loses nothing.
+    pub async fn read(&mut self, into: &mut BytesMut) -> io::Result<()> {
+        let fd = self.register()?;
+        let mut ready = fd.readable_mut().await?;
+        if drain(ready.get_inner_mut(), into) {
+            // Readiness is told once: it may be cleared only when nothing is left.
+            ready.clear_ready();
+        }
+        Ok(())
+    }
+
+    /// Takes what is there, without waiting.
+    pub fn take(&mut self, into: &mut BytesMut) {
+        if let Some(ring) = &mut self.idle {
+            drain(ring, into);
+        } else if let Some(fd) = &mut self.fd {
+            drain(fd.get_mut(), into);
+        }
+    }
+
+    fn register(&mut self) -> io::Result<&mut AsyncFd<RingBuf<MapData>>> {
+        if let Some(ring) = self.idle.take() {
+            // SAFETY: a RingBuf owns its map's descriptor and does not change it while it lives.
+            self.fd = Some(unsafe { AsyncFd::register(ring) }.map_err(io::Error::from)?);
+        }
+        self.fd.as_mut().ok_or_else(|| io::Error::other("the ring buffer is gone"))
+    }
+}
+
+/// Copies records out; true if none is left.
+fn drain(ring: &mut RingBuf<MapData>, into: &mut BytesMut) -> bool {
+    while into.len() < BATCH {
+        match ring.next() {
+            Some(record) => into.put_slice(&record),
+            None => return true,
+        }
+    }
+    false
+}
