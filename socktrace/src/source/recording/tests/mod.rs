@@ -1,0 +1,1 @@
+//! Recordings, sound and otherwise.
