@@ -1,1 +1,10 @@
 //! Where records come from: a live kernel or a recording.
+//!
+//! A source hands over bytes, exactly as the programs wrote them, and tells of everything that was lost
+//! on the way. What the bytes mean is [`crate::decode`]'s business.
+//!
+//! * [`gaps`]: losses, each counted once, wherever it shows.
+//! * [`recording`]: the bytes of a run in a file, to be played back through the same decoder and tracker.
+
+pub mod gaps;
+pub mod recording;
