@@ -2,7 +2,9 @@
 
 use std::num::NonZeroU32;
 
-use crate::model::{Blame, BootTime, Holder, Kind, Owner, OwnerVia, Role, Task, Tgid, Tid, TouchOp};
+use crate::model::{
+    Blame, BootTime, Holder, Kind, Owner, OwnerVia, Role, Task, Tgid, Tid, TouchOp,
+};
 
 /// Who made and used a socket: an [`Owner`] without what no verdict needs, because there is one for
 /// every leaked socket.
@@ -30,7 +32,11 @@ impl Trail {
     /// The trail with the one that accepted the socket.
     #[must_use]
     pub fn accepted(self, task: Task, at: BootTime) -> Self {
-        Self { role: Role::Accepted, opener: Use::new(at, task.tgid, task.tid), ..self }
+        Self {
+            role: Role::Accepted,
+            opener: Use::new(at, task.tgid, task.tid),
+            ..self
+        }
     }
 
     /// Whether it says anything.
@@ -42,15 +48,22 @@ impl Trail {
 
 impl From<&Owner> for Trail {
     fn from(owner: &Owner) -> Self {
-        let saw_eof = owner.touches.iter().flatten().any(|touch| touch.op == TouchOp::Eof);
+        let saw_eof = owner
+            .touches
+            .iter()
+            .flatten()
+            .any(|touch| touch.op == TouchOp::Eof);
         let opened = owner.opened.unwrap_or_default();
-        let mut touches =
-            owner.touches.map(|touch| touch.and_then(|t| Use::new(t.at, t.tgid, t.tid)));
+        let mut touches = owner
+            .touches
+            .map(|touch| touch.and_then(|t| Use::new(t.at, t.tgid, t.tid)));
         touches.sort_by_key(|touch| std::cmp::Reverse(touch.map(|touch| touch.at)));
         Self {
             role: owner.role,
             eof_read: if saw_eof { Some(true) } else { owner.eof_read },
-            opener: owner.opener.and_then(|task| Use::new(opened, task.tgid, task.tid)),
+            opener: owner
+                .opener
+                .and_then(|task| Use::new(opened, task.tgid, task.tid)),
             touches,
         }
     }
@@ -58,7 +71,11 @@ impl From<&Owner> for Trail {
 
 impl Use {
     fn new(at: BootTime, tgid: Tgid, tid: Tid) -> Option<Self> {
-        Some(Self { at, tgid: NonZeroU32::new(tgid.0)?, tid })
+        Some(Self {
+            at,
+            tgid: NonZeroU32::new(tgid.0)?,
+            tid,
+        })
     }
 
     /// The first descriptor of the process that used the socket, if it still holds it. A process that
@@ -85,7 +102,8 @@ pub fn blame(kind: Kind, holders: &[Holder], trail: &Trail) -> Option<Blame> {
     }
     users(trail)
         .find_map(|(user, via)| {
-            user.holder(holders).map(|holder| by(holder, Some(user.tid), via))
+            user.holder(holders)
+                .map(|holder| by(holder, Some(user.tid), via))
         })
         .or_else(|| oldest(holders).map(|holder| by(holder, None, OwnerVia::Holder)))
 }
@@ -97,17 +115,35 @@ fn users(trail: &Trail) -> impl Iterator<Item = (Use, OwnerVia)> {
         Role::Connected => Some(OwnerVia::Connect),
         Role::Unknown => None,
     };
-    let touches = trail.touches.into_iter().flatten().map(|touch| (touch, OwnerVia::LastIo));
+    let touches = trail
+        .touches
+        .into_iter()
+        .flatten()
+        .map(|touch| (touch, OwnerVia::LastIo));
     touches.chain(trail.opener.zip(via))
 }
 
 fn oldest(holders: &[Holder]) -> Option<&Holder> {
-    holders.iter().min_by_key(|holder| (holder.started, holder.tgid, holder.fd))
+    holders
+        .iter()
+        .min_by_key(|holder| (holder.started, holder.tgid, holder.fd))
 }
 
 fn by(holder: &Holder, tid: Option<Tid>, via: OwnerVia) -> Blame {
-    let Holder { tgid, fd, comm, started } = *holder;
-    Blame { tgid, started, comm, tid, via, fd }
+    let Holder {
+        tgid,
+        fd,
+        comm,
+        started,
+    } = *holder;
+    Blame {
+        tgid,
+        started,
+        comm,
+        tid,
+        via,
+        fd,
+    }
 }
 
 #[cfg(test)]

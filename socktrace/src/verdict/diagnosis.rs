@@ -13,7 +13,7 @@ pub struct Evidence {
     pub end: End,
 }
 
-/// How a connection reached TCP_CLOSE.
+/// How a connection reached `TCP_CLOSE`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum End {
     /// It has not, or nobody looked.
@@ -29,7 +29,7 @@ impl End {
     /// What a state change tells.
     ///
     /// A connection that ends without an error leaves one of the states in which both FINs are on
-    /// their way (RFC 9293 §3.3.2); a FIN_WAIT2 socket whose descriptor is held goes to TCP_CLOSE at the
+    /// their way (RFC 9293 §3.3.2); a `FIN_WAIT2` socket whose descriptor is held goes to `TCP_CLOSE` at the
     /// peer's FIN, a timewait mini-socket takes its place on the wire.
     #[must_use]
     pub fn of_change(change: &StateChange) -> Self {
@@ -46,7 +46,7 @@ impl End {
 
     /// What the kernel's table of suspects tells.
     ///
-    /// Its errno is that of the moment the socket reached TCP_CLOSE, if that was seen: then none means
+    /// Its errno is that of the moment the socket reached `TCP_CLOSE`, if that was seen: then none means
     /// that there was none. For a socket that was found later the program may have read the errno already.
     #[must_use]
     pub fn of_suspect(suspect: &Suspect) -> Self {
@@ -110,7 +110,7 @@ fn of_closed(end: End) -> Option<Diagnosis> {
     }
 }
 
-/// `tcp_reset()` sets ECONNRESET, or EPIPE in CLOSE_WAIT; `tcp_abort()` ECONNABORTED. `tcp_write_err()`
+/// `tcp_reset()` sets ECONNRESET, or EPIPE in `CLOSE_WAIT`; `tcp_abort()` ECONNABORTED. `tcp_write_err()`
 /// sets ETIMEDOUT, or in its place the last soft error (ICMP) when the retries ran out.
 fn of_errno(errno: u32) -> Option<Diagnosis> {
     match errno.cast_signed() {

@@ -6,7 +6,7 @@ use crate::model::{Kind, Socket, TcpState};
 ///
 /// `held` says whether a descriptor refers to it. A socket that its owner has released is never a
 /// leak, nor is one that was never connected. After `connect(AF_UNSPEC)` a once established socket is
-/// in TCP_CLOSE without a peer and can be connected anew: that is no leak either.
+/// in `TCP_CLOSE` without a peer and can be connected anew: that is no leak either.
 #[must_use]
 pub fn kind_of(socket: &Socket, held: bool) -> Option<Kind> {
     if socket.dead {
@@ -26,7 +26,10 @@ pub fn kind_of(socket: &Socket, held: bool) -> Option<Kind> {
 /// Whether a socket in this state can be a leak of any kind.
 #[must_use]
 pub fn can_leak(state: TcpState) -> bool {
-    matches!(state, TcpState::CloseWait | TcpState::Close | TcpState::FinWait2)
+    matches!(
+        state,
+        TcpState::CloseWait | TcpState::Close | TcpState::FinWait2
+    )
 }
 
 #[cfg(test)]
@@ -74,7 +77,10 @@ mod tests {
     #[test]
     fn queued_is_unaccepted_only_in_close_wait() {
         for state in TcpState::ALL {
-            let queued = Socket { no_socket: true, ..socket(state) };
+            let queued = Socket {
+                no_socket: true,
+                ..socket(state)
+            };
             let expected = (state == TcpState::CloseWait).then_some(Kind::Unaccepted);
             assert_eq!(kind_of(&queued, false), expected, "{state}");
         }
@@ -84,19 +90,41 @@ mod tests {
     fn released_is_never_a_leak() {
         for state in TcpState::ALL {
             for no_socket in [false, true] {
-                check(Socket { dead: true, no_socket, ..socket(state) }, None, None);
+                check(
+                    Socket {
+                        dead: true,
+                        no_socket,
+                        ..socket(state)
+                    },
+                    None,
+                    None,
+                );
             }
         }
     }
 
     #[test]
     fn never_connected_is_no_leak() {
-        check(Socket { established_once: false, ..socket(TcpState::Close) }, None, None);
+        check(
+            Socket {
+                established_once: false,
+                ..socket(TcpState::Close)
+            },
+            None,
+            None,
+        );
     }
 
     #[test]
     fn disconnected_is_no_leak() {
         let peer = ([0, 0, 0, 0], 0).into();
-        check(Socket { peer, ..socket(TcpState::Close) }, None, None);
+        check(
+            Socket {
+                peer,
+                ..socket(TcpState::Close)
+            },
+            None,
+            None,
+        );
     }
 }

@@ -7,7 +7,7 @@ use crate::model::{Seqs, TcpState};
 /// `state` is the state at the time of `now`. A FIN takes a sequence number and is no byte: reading
 /// the peer's (`copied_seq` reaches `rcv_nxt`), sending ours (`write_seq`) and having it acknowledged
 /// (`snd_una`) are no progress, so where a FIN may have passed the last number is left out. `base` is
-/// taken as it is: a FIN counted there only makes the step smaller. In TCP_CLOSE it cannot be known
+/// taken as it is: a FIN counted there only makes the step smaller. In `TCP_CLOSE` it cannot be known
 /// whether FINs passed (it may have been a reset): a step of one is taken for a FIN there.
 /// Numbers that went back, as records out of order show them, are no progress.
 #[must_use]
@@ -77,7 +77,15 @@ mod tests {
 
     #[track_caller]
     fn check(state: TcpState, base: Four, now: Four, expected: bool) {
-        for offset in [0, 1, u32::MAX - 100, u32::MAX - 99, u32::MAX - 500, 1 << 31, (1 << 31) - 100] {
+        for offset in [
+            0,
+            1,
+            u32::MAX - 100,
+            u32::MAX - 99,
+            u32::MAX - 500,
+            1 << 31,
+            (1 << 31) - 100,
+        ] {
             let seen = made_progress(seqs(base, offset), seqs(now, offset), state);
             assert_eq!(seen, expected, "{state} {base:?} -> {now:?} at {offset}");
         }
@@ -145,9 +153,24 @@ mod tests {
 
     #[test]
     fn an_open_connection_counts_every_byte() {
-        check(Established, (101, 100, 500, 500), (101, 101, 500, 500), true);
-        check(Established, (101, 100, 500, 500), (101, 100, 501, 500), true);
-        check(Established, (101, 100, 500, 500), (150, 100, 500, 500), false);
+        check(
+            Established,
+            (101, 100, 500, 500),
+            (101, 101, 500, 500),
+            true,
+        );
+        check(
+            Established,
+            (101, 100, 500, 500),
+            (101, 100, 501, 500),
+            true,
+        );
+        check(
+            Established,
+            (101, 100, 500, 500),
+            (150, 100, 500, 500),
+            false,
+        );
     }
 
     #[test]

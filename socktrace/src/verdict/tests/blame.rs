@@ -19,18 +19,38 @@ fn holder(text: &str) -> Holder {
 fn owner(text: &str) -> Owner {
     let mut owner = Owner::default();
     let mut slot = 0;
-    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+    for part in text
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+    {
         let (what, who) = part.split_once(' ').expect("verb and thread");
         let (who, at) = who.split_once('@').unwrap_or((who, "0"));
         let (tgid, tid) = who.split_once('/').expect("pid/tid");
-        let (tgid, tid) = (Tgid(tgid.parse().expect("pid")), Tid(tid.parse().expect("tid")));
+        let (tgid, tid) = (
+            Tgid(tgid.parse().expect("pid")),
+            Tid(tid.parse().expect("tid")),
+        );
         let at = BootTime(at.parse().expect("time"));
         if what == "touch" {
-            owner.touches[slot] = Some(Touch { at, tgid, tid, op: TouchOp::Recv });
+            owner.touches[slot] = Some(Touch {
+                at,
+                tgid,
+                tid,
+                op: TouchOp::Recv,
+            });
             slot += 1;
         } else {
-            owner.role = if what == "accept" { Role::Accepted } else { Role::Connected };
-            owner.opener = Some(Task { tgid, tid, comm: Comm::default() });
+            owner.role = if what == "accept" {
+                Role::Accepted
+            } else {
+                Role::Connected
+            };
+            owner.opener = Some(Task {
+                tgid,
+                tid,
+                comm: Comm::default(),
+            });
             owner.opened = (at.0 != 0).then_some(at);
         }
     }
@@ -72,20 +92,52 @@ fn one_holder() {
 
 #[test]
 fn the_last_user_before_the_opener() {
-    check("10/3 20/3", "touch 20/21@7, accept 10/12@1", "20/3 21 last_io");
-    check("10/3 20/3", "touch 10/11@7, accept 20/22@1", "10/3 11 last_io");
-    check("10/3 20/3", "touch 20/21@7, touch 10/11@6", "20/3 21 last_io");
-    check("10/3 20/3", "touch 20/21@5, touch 10/11@6", "10/3 11 last_io");
-    check("10/3 20/3 30/4", "touch 30/31@7, touch 20/21@6, touch 10/11@5", "30/4 31 last_io");
+    check(
+        "10/3 20/3",
+        "touch 20/21@7, accept 10/12@1",
+        "20/3 21 last_io",
+    );
+    check(
+        "10/3 20/3",
+        "touch 10/11@7, accept 20/22@1",
+        "10/3 11 last_io",
+    );
+    check(
+        "10/3 20/3",
+        "touch 20/21@7, touch 10/11@6",
+        "20/3 21 last_io",
+    );
+    check(
+        "10/3 20/3",
+        "touch 20/21@5, touch 10/11@6",
+        "10/3 11 last_io",
+    );
+    check(
+        "10/3 20/3 30/4",
+        "touch 30/31@7, touch 20/21@6, touch 10/11@5",
+        "30/4 31 last_io",
+    );
 }
 
 #[test]
 fn only_who_still_holds_it() {
     check("10/3", "touch 20/21@7", "10/3 - holder");
     check("10/3", "touch 20/21@7, accept 10/12@1", "10/3 12 accept");
-    check("10/3", "touch 20/21@7, touch 10/11@6, accept 10/12@1", "10/3 11 last_io");
-    check("30/3", "touch 20/21@7, touch 10/11@6, accept 10/12@1", "30/3 - holder");
-    check("30/3 40/3", "touch 20/21@7, connect 40/41@1", "40/3 41 connect");
+    check(
+        "10/3",
+        "touch 20/21@7, touch 10/11@6, accept 10/12@1",
+        "10/3 11 last_io",
+    );
+    check(
+        "30/3",
+        "touch 20/21@7, touch 10/11@6, accept 10/12@1",
+        "30/3 - holder",
+    );
+    check(
+        "30/3 40/3",
+        "touch 20/21@7, connect 40/41@1",
+        "40/3 41 connect",
+    );
 }
 
 #[test]
@@ -107,19 +159,33 @@ fn a_reused_process_id_is_another_process() {
     check("10/3@8", "touch 10/11@7", "10/3 - holder");
     check("10/3@7", "touch 10/11@7", "10/3 11 last_io");
     check("10/3@8", "accept 10/11@7", "10/3 - holder");
-    check("10/3@8 20/3@1", "touch 10/11@7, accept 20/21@2", "20/3 21 accept");
+    check(
+        "10/3@8 20/3@1",
+        "touch 10/11@7, accept 20/21@2",
+        "20/3 21 accept",
+    );
 }
 
 #[test]
 fn a_listener_names_no_thread() {
-    check_kind(Kind::Unaccepted, "10/3@5 20/3@4", "touch 10/11@7, accept 10/12@1", "20/3 - listener");
+    check_kind(
+        Kind::Unaccepted,
+        "10/3@5 20/3@4",
+        "touch 10/11@7, accept 10/12@1",
+        "20/3 - listener",
+    );
     check_kind(Kind::Unaccepted, "10/3", "", "10/3 - listener");
     check_kind(Kind::Unaccepted, "", "", "nobody");
 }
 
 #[test]
 fn the_trail_keeps_what_counts() {
-    let eof = Touch { at: BootTime(3), tgid: Tgid(10), tid: Tid(11), op: TouchOp::Eof };
+    let eof = Touch {
+        at: BootTime(3),
+        tgid: Tgid(10),
+        tid: Tid(11),
+        op: TouchOp::Eof,
+    };
     let touched = |eof_read| Owner {
         eof_read,
         touches: [None, Some(eof), None],
@@ -127,7 +193,10 @@ fn the_trail_keeps_what_counts() {
     };
     assert_eq!(Trail::from(&touched(None)).eof_read, Some(true));
     assert_eq!(Trail::from(&touched(Some(false))).eof_read, Some(true));
-    let unseen = Owner { eof_read: Some(false), ..Owner::default() };
+    let unseen = Owner {
+        eof_read: Some(false),
+        ..Owner::default()
+    };
     assert_eq!(Trail::from(&unseen).eof_read, Some(false));
     assert!(Trail::from(&Owner::default()).is_empty());
     assert!(!Trail::from(&owner("accept 10/11@7")).is_empty());
@@ -136,7 +205,11 @@ fn the_trail_keeps_what_counts() {
 
 #[test]
 fn accepted_replaces_the_opener() {
-    let task = Task { tgid: Tgid(10), tid: Tid(12), comm: Comm::default() };
+    let task = Task {
+        tgid: Tgid(10),
+        tid: Tid(12),
+        comm: Comm::default(),
+    };
     let trail = Trail::from(&Owner::default()).accepted(task, BootTime(5));
     let told = blame(Kind::CloseWait, &[holder("10/3@1")], &trail).expect("a holder");
     assert_eq!((told.tid, told.via), (Some(Tid(12)), OwnerVia::Accept));

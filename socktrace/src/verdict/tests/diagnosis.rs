@@ -7,9 +7,22 @@ use crate::model::{BootTime, Cookie, Family, KernelAddr, Owner, Socket};
 fn close_wait(rx_queue: u32, eof_read: Option<bool>, expected: Diagnosis) {
     for rcv_nxt in [0, 1, 5, 1000, u32::MAX] {
         let copied_seq = rcv_nxt.wrapping_sub(rx_queue);
-        let seqs = Seqs { rcv_nxt, copied_seq, write_seq: 7, snd_una: 7 };
-        let evidence = Evidence { seqs, eof_read, end: End::Unseen };
-        assert_eq!(diagnose(Kind::CloseWait, &evidence), Some(expected), "at {rcv_nxt}");
+        let seqs = Seqs {
+            rcv_nxt,
+            copied_seq,
+            write_seq: 7,
+            snd_una: 7,
+        };
+        let evidence = Evidence {
+            seqs,
+            eof_read,
+            end: End::Unseen,
+        };
+        assert_eq!(
+            diagnose(Kind::CloseWait, &evidence),
+            Some(expected),
+            "at {rcv_nxt}"
+        );
     }
 }
 
@@ -28,7 +41,10 @@ fn the_queue_of_close_wait() {
 
 #[track_caller]
 fn closed(end: End, expected: Option<Diagnosis>) {
-    let evidence = Evidence { end, ..Evidence::default() };
+    let evidence = Evidence {
+        end,
+        ..Evidence::default()
+    };
     assert_eq!(diagnose(Kind::ClosedHeld, &evidence), expected, "{end:?}");
 }
 
@@ -51,7 +67,11 @@ fn the_end_of_closed_held() {
 #[test]
 fn no_diagnosis_where_the_kind_says_it() {
     for end in [End::Unseen, End::Fins, End::Error(104)] {
-        let evidence = Evidence { eof_read: Some(true), end, ..Evidence::default() };
+        let evidence = Evidence {
+            eof_read: Some(true),
+            end,
+            ..Evidence::default()
+        };
         assert_eq!(diagnose(Kind::Unaccepted, &evidence), None);
         assert_eq!(diagnose(Kind::HalfClosed, &evidence), None);
     }
@@ -84,7 +104,11 @@ fn change(old: TcpState, new: TcpState, error: Option<u32>, expected: End) {
         old,
         error,
     };
-    assert_eq!(End::of_change(&change), expected, "{old} -> {new} {error:?}");
+    assert_eq!(
+        End::of_change(&change),
+        expected,
+        "{old} -> {new} {error:?}"
+    );
 }
 
 #[test]
@@ -116,7 +140,11 @@ fn suspect(state: TcpState, error: Option<u32>, since_seen: bool, expected: End)
         error,
         owner: Owner::default(),
     };
-    assert_eq!(End::of_suspect(&suspect), expected, "{state} {error:?} {since_seen}");
+    assert_eq!(
+        End::of_suspect(&suspect),
+        expected,
+        "{state} {error:?} {since_seen}"
+    );
 }
 
 #[test]
