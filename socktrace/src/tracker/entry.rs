@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::model::{
     BootTime, Cause, Diagnosis, Holder, Kind, Leak, Phase, Role, Seqs, Socket, StateChange, Suspect,
 };
-use crate::verdict::{End, Evidence, Trail, blame, diagnose};
+use crate::verdict::{End, Evidence, Trail, blame, can_leak, diagnose};
 
 /// One tracked socket: a suspect, or a finding. There may be a hundred thousand of them.
 #[derive(Debug)]
@@ -104,11 +104,18 @@ impl Entry {
         if at < self.seen {
             return;
         }
+        let returned = !can_leak(self.socket.state) && can_leak(socket.state);
         // Not every program reads the inode.
         let inode = socket.inode.or(self.socket.inode);
         self.socket = Socket { inode, ..*socket };
         self.seqs = seqs;
         self.seen = at;
+        if returned && self.charge.is_none() {
+            // It has been a suspect since some time after it was last seen in another state.
+            self.since = at;
+            self.since_seen = false;
+            self.base = seqs;
+        }
     }
 
     /// Takes what a suspect's record says about its owner and its end.
@@ -196,7 +203,12 @@ impl Entry {
             since: self.since,
             since_seen: self.since_seen,
             episode: self.episode,
-            role: self.role(kind, &trail),
+            // A connection in an accept queue has been accepted by the kernel, if by nobody else.
+            role: if kind == Kind::Unaccepted {
+                Role::Accepted
+            } else {
+                trail.role
+            },
             holders: self.holders().to_vec(),
             blame: blame(kind, self.holders(), &trail),
         })
@@ -209,14 +221,5 @@ impl Entry {
 
     fn holders(&self) -> &[Holder] {
         self.holders.as_deref().unwrap_or_default()
-    }
-
-    /// A connection in an accept queue is about to be an accepted one, whatever nobody has done yet.
-    fn role(&self, kind: Kind, trail: &Trail) -> Role {
-        if kind == Kind::Unaccepted {
-            Role::Accepted
-        } else {
-            trail.role
-        }
     }
 }

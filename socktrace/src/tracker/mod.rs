@@ -12,6 +12,7 @@
 //! 4. Its release, progress, or a complete reading that shows nothing of it any more resolve it.
 //!
 //! * `entry`: what is known of one socket.
+//! * `former`: what is kept of sockets that were findings.
 //! * `judge`: what a reading of the truth means for one socket.
 //! * `reading`: the reading in flight, and what happens at its end.
 //! * `observe`: what single records mean.
@@ -20,6 +21,7 @@
 //! * `timeline`: the lives of all sockets, for `trace`.
 
 mod entry;
+mod former;
 mod judge;
 mod listeners;
 mod observe;
@@ -36,6 +38,7 @@ use std::time::Duration;
 
 use crate::model::{BootTime, Cookie, Event, Gap, GapPlace, KernelAddr, Leak, Mark, Phase, Record};
 use entry::Entry;
+use former::Former;
 use reading::Reading;
 use schedule::{Job, Schedule};
 
@@ -82,6 +85,7 @@ pub struct Tracker {
     schedule: Schedule,
     reading: Reading,
     entries: Table<Box<Entry>>,
+    former: Former,
     /// How many entries are findings.
     open: usize,
     /// Sockets that a reading has opened or changed. They become reports when they are asked for, so
@@ -103,6 +107,7 @@ impl Tracker {
             schedule: Schedule::new(config.leak_after, config.reproof_every),
             reading: Reading::new(config.max_tracked),
             entries: Table::default(),
+            former: Former::default(),
             open: 0,
             pending: VecDeque::new(),
             pending_at: BootTime::default(),

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::model::{
-    BootTime, Cookie, Held, Holder, KernelAddr, Phase, Seqs, Socket, TcpState, Unheld,
+    BootTime, Cause, Cookie, Held, Holder, KernelAddr, Phase, Seqs, Socket, TcpState, Unheld,
 };
 use crate::verdict::{End, kind_of};
 
@@ -28,16 +28,21 @@ pub(super) struct Reading {
     healing: bool,
     /// Something did not fit into the table since the reading began.
     overflow: bool,
-    /// Sockets released while a reading that takes up sockets is in flight: what it shows of them may
-    /// be older than the release.
-    released: HashSet<Cookie>,
-    max_released: usize,
-    /// More were released than can be remembered.
-    tainted: bool,
+    released: Released,
     listeners: Listeners,
     /// Room for second and further holders of sockets.
     max_shared: usize,
     shared: usize,
+}
+
+/// Sockets released while a reading that takes up sockets is in flight: what it shows of them may be
+/// older than the release.
+#[derive(Debug)]
+struct Released {
+    cookies: HashSet<Cookie>,
+    max: usize,
+    /// More were released than can be remembered.
+    overflow: bool,
 }
 
 impl Reading {
@@ -48,9 +53,11 @@ impl Reading {
             first: true,
             healing: false,
             overflow: false,
-            released: HashSet::new(),
-            max_released: max_tracked,
-            tainted: false,
+            released: Released {
+                cookies: HashSet::new(),
+                max: max_tracked,
+                overflow: false,
+            },
             listeners: Listeners::new(max_shared),
             max_shared,
             shared: 0,
@@ -78,10 +85,10 @@ impl Reading {
         if !self.takes_up() {
             return;
         }
-        if self.released.len() < self.max_released {
-            self.released.insert(cookie);
+        if self.released.cookies.len() < self.released.max {
+            self.released.cookies.insert(cookie);
         } else {
-            self.tainted = true;
+            self.released.overflow = true;
         }
     }
 
@@ -90,10 +97,10 @@ impl Reading {
     }
 
     fn reset(&mut self) {
-        self.released = HashSet::new();
+        self.released.cookies = HashSet::new();
+        self.released.overflow = false;
         self.listeners.clear();
         self.shared = 0;
-        self.tainted = false;
     }
 }
 
@@ -125,7 +132,7 @@ impl Tracker {
             return;
         }
         let mut settled = true;
-        let complete = complete && !self.reading.tainted;
+        let complete = complete && !self.reading.released.overflow;
         if complete {
             settled = self.judge_all(at);
             self.reading.first = false;
@@ -210,7 +217,7 @@ impl Tracker {
     /// others the kernel's table tells of when they are ripe. Later the network's idleness proves nothing:
     /// the kernel's table may know of progress that was made meanwhile.
     fn take_up(&mut self, at: BootTime, socket: &Socket, seqs: Seqs, idle: Duration) {
-        if !self.reading.takes_up() || self.reading.released.contains(&socket.cookie) {
+        if !self.reading.takes_up() || self.reading.released.cookies.contains(&socket.cookie) {
             return;
         }
         let before = self.reading.number.wrapping_sub(1);
@@ -225,8 +232,10 @@ impl Tracker {
     }
 
     /// Starts to track a socket if there is room. `counted` says that it is a loss if there is none.
-    pub(super) fn track(&mut self, entry: Entry, counted: bool) {
+    pub(super) fn track(&mut self, mut entry: Entry, counted: bool) {
         if self.entries.len() < self.config.max_tracked {
+            let former = self.former.episode(entry.socket.cookie);
+            entry.episode = entry.episode.max(former);
             self.entries.insert(entry.socket.cookie, Box::new(entry));
         } else {
             self.lost = self.lost.saturating_add(u64::from(counted));
@@ -244,13 +253,13 @@ impl Tracker {
         };
         let mut settled = true;
         let mut told = Vec::new();
-        let (ready, open) = (&mut self.ready, &mut self.open);
+        let (ready, open, former) = (&mut self.ready, &mut self.open, &mut self.former);
         self.entries.retain(|cookie, entry| {
             let outcome = entry.judge(&truth);
             match outcome {
                 Outcome::Keep => {}
                 Outcome::Defer => settled = false,
-                Outcome::Drop => return false,
+                Outcome::Drop => former.remember(*cookie, entry.episode),
                 Outcome::Open => {
                     *open += 1;
                     told.push((entry.since, *cookie, Phase::Open));
@@ -260,9 +269,13 @@ impl Tracker {
                     ready.extend(entry.resolution(cause, at));
                     *open -= 1;
                     entry.restart(entry.seen, entry.seqs);
+                    if outcome == Outcome::Resolve(Cause::Reset) {
+                        // Accepted after all, it would be a finding of another name.
+                        former.remember(*cookie, entry.episode);
+                    }
                 }
             }
-            !matches!(outcome, Outcome::Resolve(_))
+            !matches!(outcome, Outcome::Drop | Outcome::Resolve(_))
         });
         told.sort_unstable_by_key(|(since, cookie, _)| (*since, *cookie));
         self.pending = told

@@ -13,7 +13,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// How long to wait before a second try, and between readings that losses make necessary.
 const RETRY: Duration = Duration::from_secs(1);
 /// A walk or a reading that has not ended by then never will: its last mark was lost.
-const OVERDUE: Duration = Duration::from_secs(120);
+const OVERDUE: Duration = Duration::from_mins(2);
+/// How many times slower the slow timer is while nothing is tracked. Some sockets come into a leak's
+/// state without any change of it (a connection that was reset in the accept queue and is accepted
+/// then), so even then the truth is read now and then.
+const IDLE_FACTOR: u32 = 10;
 /// How much later than the oldest young suspect a walk comes at most, to find others with it.
 const MOST_SLACK: Duration = Duration::from_millis(250);
 
@@ -45,9 +49,7 @@ pub(super) struct Schedule {
     started: bool,
     walk: Task,
     prove: Task,
-    /// When to read again if anything is tracked.
-    reproof: Option<BootTime>,
-    /// When the last reading ended.
+    /// When the last reading ended, well or not.
     proved: Option<BootTime>,
     /// Time to the next try.
     retry: Duration,
@@ -76,7 +78,6 @@ impl Schedule {
             started: false,
             walk: Task::default(),
             prove: Task::default(),
-            reproof: None,
             proved: None,
             retry: RETRY,
         }
@@ -98,6 +99,7 @@ impl Schedule {
             self.walk.want(self.now.after(RETRY));
         }
         if overdue.prove {
+            self.proved = Some(self.now);
             self.prove_later();
         }
         overdue
@@ -137,7 +139,6 @@ impl Schedule {
         let ready = |at: Option<BootTime>| at.is_some_and(|at| at <= self.now);
         if ready(self.prove_due(tracking)) {
             self.prove.start(self.now);
-            self.reproof = None;
             return Some(Job::Prove);
         }
         if ready(self.walk.ready_at()) {
@@ -191,7 +192,6 @@ impl Schedule {
             return;
         }
         self.proved = Some(at);
-        self.reproof = Some(at.after(self.reproof_every));
         if complete && settled {
             self.retry = RETRY;
         } else {
@@ -201,10 +201,11 @@ impl Schedule {
     }
 
     fn prove_due(&self, tracking: bool) -> Option<BootTime> {
+        let every = if tracking { 1 } else { IDLE_FACTOR };
+        let pause = self.reproof_every.saturating_mul(every);
         let slow = self
-            .reproof
-            .filter(|_| tracking)
-            .map(|at| at.max(self.prove.not_before));
+            .proved
+            .map(|proved| proved.after(pause).max(self.prove.not_before));
         earlier(self.prove.ready_at(), slow)
     }
 

@@ -89,7 +89,10 @@ fn an_entry_is_small() {
 #[test]
 fn a_hundred_thousand() {
     const MANY: u64 = 100_000;
-    let config = TrackerConfig { max_tracked: 200_000, ..CONFIG };
+    let config = TrackerConfig {
+        max_tracked: 200_000,
+        ..CONFIG
+    };
     let mut run = Script::cold(config);
     run.run("0 tick; 0 begin");
     let every = |run: &mut Script, seconds: u64, event: &dyn Fn(&Spec) -> Event| {
@@ -97,16 +100,24 @@ fn a_hundred_thousand() {
         let mut spec = Spec::parse("c1:10/3,idle=90");
         for cookie in 1..=MANY {
             spec.socket.cookie = Cookie(cookie);
-            run.tracker.handle_event(&Record { at, event: event(&spec) });
+            run.tracker.handle_event(&Record {
+                at,
+                event: event(&spec),
+            });
         }
     };
     let reports = |run: &mut Script| {
         let actions = std::iter::from_fn(|| run.tracker.poll_action());
-        actions.filter(|action| matches!(action, Action::Report(_))).count()
+        actions
+            .filter(|action| matches!(action, Action::Report(_)))
+            .count()
     };
     let ended = Event::Mark(Mark::TruthEnd { complete: true });
     every(&mut run, 0, &Spec::sight);
-    run.tracker.handle_event(&Record { at: BootTime(EPOCH), event: ended });
+    run.tracker.handle_event(&Record {
+        at: BootTime(EPOCH),
+        event: ended,
+    });
     assert_eq!((reports(&mut run), run.tracker.open()), (100_000, 100_000));
     run.run("0.6 walk; 40 begin");
     every(&mut run, 40, &Spec::sight);
@@ -117,7 +128,10 @@ fn a_hundred_thousand() {
         other.sight()
     });
     assert_eq!(reports(&mut run), 0);
-    run.tracker.handle_event(&Record { at: BootTime(EPOCH + 41_000_000_000), event: ended });
+    run.tracker.handle_event(&Record {
+        at: BootTime(EPOCH + 41_000_000_000),
+        event: ended,
+    });
     assert_eq!(reports(&mut run), 100_000);
     every(&mut run, 42, &|spec| spec.release(false));
     assert_eq!((reports(&mut run), run.tracker.tracked()), (100_000, 0));

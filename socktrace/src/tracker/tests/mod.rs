@@ -3,6 +3,7 @@
 mod chance;
 mod closing;
 mod healing;
+mod kernel;
 mod limits;
 mod opening;
 mod progress;

@@ -66,20 +66,33 @@ fn the_start_and_the_quiet_path() {
 
 #[test]
 fn short_thresholds_do_not_spin() {
-    for leak_after in [0, 1, 10, 50, 100] {
-        let wished = wishes(config(leak_after, 0), 10_000, None);
-        assert!(
-            wished.len() < 205,
-            "{leak_after} ms: {} wishes",
-            wished.len()
-        );
-        let wished = wishes(config(leak_after, 0), 10_000, Some(0));
-        assert!(
-            wished.len() < 205,
-            "{leak_after} ms: {} wishes",
-            wished.len()
-        );
+    for (leak_after, oldest_young) in [
+        (0, None),
+        (0, Some(0)),
+        (1, None),
+        (10, Some(0)),
+        (50, None),
+    ] {
+        for reproof in [0, 1, 1_000] {
+            let wished = wishes(config(leak_after, reproof), 10_000, oldest_young);
+            let walks = wished.iter().filter(|(_, job)| *job == 'w').count();
+            let readings = wished.len() - walks;
+            assert!(
+                walks <= 205 && readings <= 205,
+                "{leak_after} ms: {walks}, {readings}"
+            );
+        }
     }
+}
+
+#[test]
+fn the_truth_is_read_now_and_then_even_if_nothing_is_tracked() {
+    let wished = wishes(config(60_000, 30_000), 1_000_000, None);
+    let readings: Vec<_> = wished.into_iter().filter(|(_, job)| *job == 'p').collect();
+    assert_eq!(
+        readings,
+        [(0, 'p'), (300_000, 'p'), (600_000, 'p'), (900_000, 'p')]
+    );
 }
 
 #[test]
@@ -107,13 +120,17 @@ fn a_young_suspect_is_awaited() {
 #[test]
 fn no_suspect_waits_for_a_second() {
     for leak_after in [10, 100, 400, 1_000, 5_000, 60_000] {
-        let walks: Vec<_> = wishes(config(leak_after, 30_000), (leak_after * 8).max(1_000), None)
-            .into_iter()
-            .filter_map(|(at, job)| (job == 'w').then_some(at))
-            .collect();
+        let walks: Vec<_> = wishes(
+            config(leak_after, 30_000),
+            (leak_after * 8).max(1_000),
+            None,
+        )
+        .into_iter()
+        .filter_map(|(at, job)| (job == 'w').then_some(at))
+        .collect();
         for pair in walks.windows(2) {
             // The worst case is a socket that became a suspect just after the walk began.
-            let delay = pair[1] - (pair[0] + leak_after);
+            let delay = pair[1].saturating_sub(pair[0] + leak_after);
             assert!(delay < 500, "{leak_after}: {delay}");
         }
         assert!(walks.len() > 4, "{leak_after}: {walks:?}");

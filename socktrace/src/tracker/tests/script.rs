@@ -186,6 +186,10 @@ impl Script {
         self.feed(at, Event::Gap(Gap { place, lost: 1 }));
     }
 
+    #[expect(
+        clippy::large_types_passed_by_value,
+        reason = "so that a step is one short line"
+    )]
     fn feed(&mut self, at: BootTime, event: Event) {
         self.tracker.handle_event(&Record { at, event });
         while let Some(action) = self.tracker.poll_action() {

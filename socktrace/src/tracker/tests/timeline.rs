@@ -212,9 +212,10 @@ fn the_oldest_makes_room() {
 
 #[test]
 fn children_whose_next_record_is_lost() {
-    let script: String = (0..50)
-        .map(|n| format!("1 change c{n},state=SYN_RECV,old=LISTEN;"))
+    let steps: Vec<_> = (0..50)
+        .map(|n| format!("1 change c{n},state=SYN_RECV,old=LISTEN"))
         .collect();
+    let script = steps.join(";");
     let run = run(4, &script);
     assert_eq!((run.timeline.len(), run.timeline.evicted()), (0, 0));
 }

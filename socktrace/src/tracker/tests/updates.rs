@@ -136,8 +136,8 @@ fn our_own_shutdown() {
         "progress c1 close_wait ep=0",
     );
     after_open(
-        "40 change c1,state=LAST_ACK,w=1; 41 truth; 60 truth c1:10/3,close,w=1,a=1",
-        "progress c1 ep=0; open c1 closed_held ep=1 since=40",
+        "40 change c1,state=LAST_ACK,w=1; 41 truth; 60 truth c1:10/3,close,w=1,a=1; 70 truth c1:10/3,close,w=1,a=1",
+        "progress c1 ep=0; open c1 closed_held ep=1 since=60 found",
     );
     after_open(
         "40 change c1,state=LAST_ACK,w=1; 41 truth; 60 truth; 90 truth c1:10/3,close",
