@@ -2,7 +2,7 @@
 //!
 //! * [`kind_of`]: which kind of leak a socket is, if it is one.
 //! * [`diagnose`]: why, from sequence numbers and the way the connection ended.
-//! * [`blame`]: which process and thread, among those that hold it.
+//! * [`blame()`]: which process and thread, among those that hold it.
 //! * [`made_progress`]: whether bytes moved between two looks.
 
 mod blame;

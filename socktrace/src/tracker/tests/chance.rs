@@ -6,6 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::kernel::{Fd, Kernel};
+use super::ops::{Op, op};
 use crate::model::{
     BootTime, Cookie, Event, Gap, GapPlace, Kind, Leak, Mark, Phase, Record, TcpState,
 };
@@ -15,89 +16,13 @@ use crate::verdict::kind_of;
 const LEAK_AFTER: Duration = Duration::from_secs(4);
 const REPROOF: Duration = Duration::from_secs(7);
 
-/// Something happens. Numbers choose among what there is.
-#[derive(Clone, Debug)]
-enum Op {
-    Create {
-        state: TcpState,
-        process: u32,
-        unread: u32,
-    },
-    Queue,
-    Accept(usize),
-    Dup(usize, u32),
-    Close(usize),
-    Exit(usize),
-    Reset(usize),
-    Shutdown(usize),
-    LastAcked(usize),
-    Read(usize, u32),
-    Write(usize),
-    Wait(u64),
-    /// The ring buffer holds its records back until the next operation but three.
-    Delay,
-    /// The ring buffer loses what it holds.
-    LoseRing,
-    /// The next suspect that a walk tells of cannot be decoded.
-    LoseSuspect,
-    /// The table of suspects has no room for the next socket.
-    LoseEntry,
-    /// The next reading fails.
-    FailReading,
-    /// The next reading is interrupted half way by this.
-    Race(Box<Op>),
-}
-
-fn op() -> impl Strategy<Value = Op> {
-    let state = prop_oneof![
-        6 => Just(TcpState::CloseWait),
-        1 => Just(TcpState::Close),
-        1 => Just(TcpState::FinWait2)
-    ];
-    let create = (state, 10..13_u32, prop_oneof![Just(0), Just(1), Just(40)]).prop_map(
-        |(state, process, unread)| Op::Create {
-            state,
-            process,
-            unread,
-        },
-    );
-    let one = 0..20_usize;
-    let plain = prop_oneof![
-        6 => create,
-        2 => Just(Op::Queue),
-        2 => one.clone().prop_map(Op::Accept),
-        2 => (one.clone(), 10..13_u32).prop_map(|(one, process)| Op::Dup(one, process)),
-        4 => one.clone().prop_map(Op::Close),
-        1 => one.clone().prop_map(Op::Exit),
-        2 => one.clone().prop_map(Op::Reset),
-        1 => one.clone().prop_map(Op::Shutdown),
-        1 => one.clone().prop_map(Op::LastAcked),
-        3 => (one.clone(), prop_oneof![Just(1), Just(10), Just(100)])
-            .prop_map(|(one, count)| Op::Read(one, count)),
-        2 => one.prop_map(Op::Write),
-        1 => Just(Op::Delay),
-    ];
-    let plain = plain.boxed();
-    prop_oneof![
-        12 => plain.clone(),
-        6 => (1..6_000_u64).prop_map(Op::Wait),
-        1 => Just(Op::LoseRing),
-        1 => Just(Op::LoseSuspect),
-        1 => Just(Op::LoseEntry),
-        1 => Just(Op::FailReading),
-        2 => plain.prop_map(|op| Op::Race(Box::new(op))),
-    ]
-}
-
 /// The agent, its kernel, and what it was told.
 struct World {
     kernel: Kernel,
     tracker: Tracker,
     max_tracked: usize,
     delayed: u32,
-    lose_suspect: bool,
-    lose_entry: bool,
-    fail_reading: bool,
+    trouble: Trouble,
     race: Option<Op>,
     lossy: bool,
     /// What each open finding was last said to be.
@@ -105,6 +30,14 @@ struct World {
     over: BTreeSet<(Cookie, u32)>,
     /// The longest time from ripeness to report.
     worst: Duration,
+}
+
+/// What will go wrong once. See [`Op`].
+#[derive(Default)]
+struct Trouble {
+    lose_suspect: bool,
+    lose_entry: bool,
+    fail_reading: bool,
 }
 
 impl World {
@@ -119,9 +52,7 @@ impl World {
             tracker: Tracker::new(config),
             max_tracked,
             delayed: 0,
-            lose_suspect: false,
-            lose_entry: false,
-            fail_reading: false,
+            trouble: Trouble::default(),
             race: None,
             lossy: false,
             open: BTreeMap::new(),
@@ -134,9 +65,9 @@ impl World {
         match op {
             Op::Wait(ms) => self.wait(Duration::from_millis(*ms)),
             Op::Delay => self.delayed = 3,
-            Op::LoseSuspect => self.lose_suspect = true,
-            Op::LoseEntry => self.lose_entry = true,
-            Op::FailReading => self.fail_reading = true,
+            Op::LoseSuspect => self.trouble.lose_suspect = true,
+            Op::LoseEntry => self.trouble.lose_entry = true,
+            Op::FailReading => self.trouble.fail_reading = true,
             Op::Race(op) => self.race = Some((**op).clone()),
             Op::LoseRing => {
                 let lost = std::mem::take(&mut self.kernel.ring).len();
@@ -165,7 +96,7 @@ impl World {
                 process,
                 unread,
             } => {
-                let room = !std::mem::take(&mut self.lose_entry);
+                let room = !std::mem::take(&mut self.trouble.lose_entry);
                 kernel.create(*state, Some(*process), *unread, room);
                 if !room {
                     self.gap(GapPlace::Suspects, 1);
@@ -180,13 +111,7 @@ impl World {
                 kernel.change(pick(n), TcpState::Close, Some(32));
             }
             Op::Shutdown(n) if state(kernel, n) == Some(TcpState::CloseWait) => {
-                if kernel
-                    .socks
-                    .get(&pick(n))
-                    .is_some_and(|sock| !sock.queued())
-                {
-                    kernel.change(pick(n), TcpState::LastAck, None);
-                }
+                kernel.shutdown(pick(n));
             }
             Op::LastAcked(n) if state(kernel, n) == Some(TcpState::LastAck) => {
                 kernel.change(pick(n), TcpState::Close, None);
@@ -234,6 +159,10 @@ impl World {
         }
     }
 
+    #[expect(
+        clippy::large_types_passed_by_value,
+        reason = "events are made where they are fed"
+    )]
     fn feed(&mut self, event: Event) {
         self.tracker.handle_event(&Record {
             at: self.kernel.now,
@@ -258,7 +187,7 @@ impl World {
         self.feed(Event::Mark(Mark::WalkBegin));
         let (told, oldest_young) = self.kernel.walk();
         for event in told {
-            if std::mem::take(&mut self.lose_suspect) {
+            if std::mem::take(&mut self.trouble.lose_suspect) {
                 self.gap(GapPlace::Decode, 1);
             } else {
                 self.feed(event);
@@ -287,7 +216,7 @@ impl World {
                 self.feed(event);
             }
         }
-        let complete = !std::mem::take(&mut self.fail_reading);
+        let complete = !std::mem::take(&mut self.trouble.fail_reading);
         self.lossy |= !complete;
         self.feed(Event::Mark(Mark::TruthEnd { complete }));
     }
@@ -338,8 +267,7 @@ impl World {
     fn settle(&mut self) {
         self.delayed = 0;
         self.race = None;
-        self.fail_reading = false;
-        self.lose_suspect = false;
+        self.trouble = Trouble::default();
         self.wait(REPROOF * 12 + LEAK_AFTER * 4);
         let leaks = self.kernel.socks.values().filter_map(|sock| {
             let kind = kind_of(&sock.socket, !sock.queued())?;

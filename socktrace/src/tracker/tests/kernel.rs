@@ -210,6 +210,13 @@ impl Kernel {
         self.stream(was, event);
     }
 
+    /// The program sends its FIN and keeps the descriptor.
+    pub(super) fn shutdown(&mut self, cookie: Cookie) {
+        if self.socks.get(&cookie).is_some_and(|sock| !sock.queued()) {
+            self.change(cookie, TcpState::LastAck, None);
+        }
+    }
+
     /// The program reads at most `count` numbers: the end, if nothing else is left, is no byte.
     pub(super) fn read(&mut self, cookie: Cookie, count: u32) {
         let now = self.now;
@@ -319,6 +326,7 @@ impl Kernel {
     }
 
     /// Streams a record about a suspect that has been told of, or is about to be.
+    #[expect(clippy::large_types_passed_by_value, reason = "it is kept")]
     fn stream(&mut self, suspect: Option<Entry>, event: Event) {
         let old = |entry: Entry| entry.reported || self.now.since(entry.since) >= self.leak_after;
         if suspect.is_some_and(old) {

@@ -6,6 +6,7 @@ mod healing;
 mod kernel;
 mod limits;
 mod opening;
+mod ops;
 mod progress;
 mod properties;
 mod queued;
