@@ -179,11 +179,13 @@ impl Tracker {
         entry.learn_end(End::of_error(held.socket.state, held.error));
         entry.sight = Sight::Held;
         // Every socket keeps at least one holder; what further ones take is bounded for all together.
-        if entry.fresh.is_empty() {
-            entry.fresh.reserve_exact(1);
-            entry.fresh.push(holder);
-        } else if self.reading.shared < self.reading.max_shared {
-            self.reading.shared += 1;
+        let first = entry.fresh.is_empty();
+        if first || self.reading.shared < self.reading.max_shared {
+            self.reading.shared += usize::from(!first);
+            // Most have one or two, and there may be very many of them.
+            if entry.fresh.len() < 4 {
+                entry.fresh.reserve_exact(1);
+            }
             entry.fresh.push(holder);
         } else {
             self.lost = self.lost.saturating_add(1);

@@ -1,6 +1,8 @@
 //! How findings end.
 
-use super::script::check;
+use super::records::Spec;
+use super::script::{CONFIG, EPOCH, Script, check};
+use crate::model::{BootTime, Event, Mark, Record};
 
 #[track_caller]
 fn after_open(script: &str, expected: &str) {
@@ -97,4 +99,19 @@ fn a_new_life() {
     );
     after_open("20 change c1,state=ESTABLISHED", "progress c1");
     after_open("20 change c1,state=LISTEN,old=CLOSE", "progress c1");
+}
+
+/// An agent that is late to ask is told the same: reports are made before their sockets change.
+#[test]
+fn a_late_listener() {
+    let mut run = Script::started(CONFIG);
+    run.run("10.3 walk c1@0 c2@0; 10.4 begin; 10.4 see c1:10/3 c2:10/4");
+    let at = BootTime(EPOCH + 11_000_000_000);
+    let end = Event::Mark(Mark::TruthEnd { complete: true });
+    run.tracker.handle_event(&Record { at, event: end });
+    let event = Spec::parse("c1,by=10/12").release(false);
+    run.tracker.handle_event(&Record { at, event });
+    assert_eq!((run.tracker.tracked(), run.tracker.open()), (1, 1));
+    run.run("12 tick");
+    run.expect("open c1 10/3 at=11; open c2 10/4 at=11; closed c1 by=10/12");
 }

@@ -317,3 +317,36 @@ fn the_first_reading_and_a_release() {
         "open c1; closed c1",
     );
 }
+
+#[test]
+fn told_between_the_question_and_the_reading() {
+    // That reading was not asked about it, so that its silence means nothing.
+    check(
+        "10.3 walk c1@0; 10.35 told c2@0; 10.4 truth c1:10/3; 12 truth c1:10/3 c2:10/4",
+        "open c1; open c2 10/4 at=12",
+    );
+}
+
+#[test]
+fn the_kernel_counts_episodes_too() {
+    check("10.3 walk c1@0,ep=2; 10.4 truth c1:10/3", "open c1 ep=2");
+    check(
+        "10.3 walk c1@0; 10.4 truth c1:?; 10.5 walk c1@0,ep=2; 12 truth c1:10/3",
+        "open c1 ep=2",
+    );
+    // The name of a finding does not change while it is open.
+    check(
+        "10.3 walk c1@0; 10.4 truth c1:10/3; 20 walk c1@0,ep=2; 21 release c1",
+        "open c1 ep=0; closed c1 ep=0",
+    );
+}
+
+#[test]
+fn the_inode_is_kept() {
+    // Not every record carries it.
+    check(
+        "10.3 walk c1@0,ino=7; 10.4 truth c1:10/3; 20 release c1",
+        "open c1 ino=7; closed c1 ino=7",
+    );
+    check("10.3 walk c1@0; 10.4 truth c1:10/3,ino=7", "open c1 ino=7");
+}

@@ -246,6 +246,9 @@ pub(super) fn said(leak: &Leak) -> String {
         leak.socket.state.name().to_owned(),
         format!("{:?}", leak.role).to_lowercase(),
     ];
+    if let Some(inode) = leak.socket.inode {
+        words.push(format!("ino={inode}"));
+    }
     if let Some(blame) = leak.blame {
         let tid = blame.tid.map_or("?".to_owned(), |tid| tid.0.to_string());
         words.push(format!("via={}", blame.via.name()));
