@@ -1,11 +1,13 @@
 //! What is known of one tracked socket.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::model::{
-    BootTime, Cause, Diagnosis, Holder, Kind, Leak, Phase, Role, Seqs, Socket, StateChange, Suspect,
+    BootTime, Cause, Diagnosis, Holder, Kind, Leak, Phase, Role, Seqs, Socket, StateChange,
+    Suspect, TcpState,
 };
-use crate::verdict::{End, Evidence, Trail, blame, can_leak, diagnose};
+use crate::verdict::{End, Evidence, Trail, blame, diagnose, made_progress};
 
 /// One tracked socket: a suspect, or a finding. There may be a hundred thousand of them.
 #[derive(Debug)]
@@ -22,15 +24,18 @@ pub(super) struct Entry {
     pub(super) since: BootTime,
     /// False: it was there before anybody looked.
     pub(super) since_seen: bool,
+    /// No program is known to have moved bytes since the network last did: its idleness is the
+    /// socket's. See [`Self::learn_idle`].
+    pub(super) idle_counts: bool,
     /// How often it was a finding and made progress.
     pub(super) episode: u32,
     /// What it is charged with, once it is a finding.
     pub(super) charge: Option<Charge>,
     /// Number of the reading during which it was told of. That reading proves nothing about it: some
     /// of its holders had been passed by then.
-    pub(super) born: u32,
+    pub(super) born: u16,
     /// Number of the reading it was last asked for in.
-    pub(super) asked: u32,
+    pub(super) asked: u16,
     /// What the reading in flight has shown of it.
     pub(super) sight: Sight,
     /// The holders that the reading in flight has shown.
@@ -64,22 +69,18 @@ pub(super) enum Sight {
 
 impl Entry {
     /// A suspect that the kernel's table tells of.
-    pub(super) fn of_suspect(at: BootTime, suspect: &Suspect, born: u32) -> Self {
+    pub(super) fn of_suspect(at: BootTime, suspect: &Suspect, born: u16) -> Self {
         let mut entry = Self::of_sight(at, suspect.socket, suspect.seqs, born);
-        entry.base = if suspect.progress {
-            suspect.seqs
-        } else {
-            suspect.seqs_since
-        };
         entry.since = suspect.since;
         entry.since_seen = suspect.since_seen;
+        entry.idle_counts = !suspect.since_seen;
         entry.episode = suspect.episode;
         entry.absorb(suspect);
         entry
     }
 
     /// A suspect that a reading has come across.
-    pub(super) fn of_sight(at: BootTime, socket: Socket, seqs: Seqs, born: u32) -> Self {
+    pub(super) fn of_sight(at: BootTime, socket: Socket, seqs: Seqs, born: u16) -> Self {
         Self {
             socket,
             seqs,
@@ -87,6 +88,7 @@ impl Entry {
             base: seqs,
             since: at,
             since_seen: false,
+            idle_counts: false,
             episode: 0,
             charge: None,
             born,
@@ -104,18 +106,11 @@ impl Entry {
         if at < self.seen {
             return;
         }
-        let returned = !can_leak(self.socket.state) && can_leak(socket.state);
         // Not every program reads the inode.
         let inode = socket.inode.or(self.socket.inode);
         self.socket = Socket { inode, ..*socket };
         self.seqs = seqs;
         self.seen = at;
-        if returned && self.charge.is_none() {
-            // It has been a suspect since some time after it was last seen in another state.
-            self.since = at;
-            self.since_seen = false;
-            self.base = seqs;
-        }
     }
 
     /// Takes what a suspect's record says about its owner and its end.
@@ -179,6 +174,43 @@ impl Entry {
         !same
     }
 
+    /// Takes the time since when the kernel knows a socket as a suspect, without progress until now.
+    ///
+    /// A time that was seen is better than one that was not; of two of the same sort the later one is
+    /// after progress, unless neither was seen, when the earlier one says more.
+    pub(super) fn learn_since(&mut self, suspect: &Suspect) {
+        let takes = match (self.since_seen, suspect.since_seen) {
+            (false, true) => true,
+            (true, false) => false,
+            (true, true) => suspect.since > self.since,
+            (false, false) => suspect.since < self.since,
+        };
+        if takes {
+            self.since = suspect.since;
+            self.since_seen = suspect.since_seen;
+            self.base = suspect.seqs;
+        }
+    }
+
+    /// Takes how long the network has left the socket alone at `at`, where that shows how long it has
+    /// been a suspect at least.
+    ///
+    /// It does so in the states that a segment with an acknowledgement leads to: `CLOSE_WAIT` and
+    /// `FIN_WAIT2`. A reset or a timer leads to `TCP_CLOSE` without one. And it does so only if nothing
+    /// is left to read: a program that reads what came long ago moves bytes without a sound on the wire.
+    pub(super) fn learn_idle(&mut self, at: BootTime, idle: Option<Duration>) {
+        let by_segment = matches!(self.socket.state, TcpState::CloseWait | TcpState::FinWait2);
+        if let Some(idle) = idle
+            && self.idle_counts
+            && self.charge.is_none()
+            && by_segment
+            && self.seqs.rx_queue() <= 1
+            && !made_progress(self.base, self.seqs, self.socket.state)
+        {
+            self.since = self.since.min(at.before(idle));
+        }
+    }
+
     /// Bytes moved: it is a suspect from `since` on, with these streams. What it was a finding for is over.
     pub(super) fn restart(&mut self, since: BootTime, base: Seqs) {
         if self.charge.take().is_some() {
@@ -186,6 +218,7 @@ impl Entry {
         }
         self.since = since;
         self.since_seen = true;
+        self.idle_counts = false;
         self.base = base;
     }
 

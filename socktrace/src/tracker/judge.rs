@@ -13,7 +13,7 @@ use super::listeners::Acceptors;
 /// A complete reading.
 pub(super) struct Truth {
     /// Its number.
-    pub(super) number: u32,
+    pub(super) number: u16,
     /// When it ended.
     pub(super) at: BootTime,
     /// Age at which a suspect is a finding.
@@ -65,6 +65,9 @@ impl Entry {
                 Outcome::Drop
             };
         }
+        if sight != Sight::Held && self.reset_in_queue() {
+            return Outcome::Restart(Cause::Reset);
+        }
         if made_progress(self.base, self.seqs, self.socket.state) {
             return self.progressed();
         }
@@ -77,8 +80,9 @@ impl Entry {
                 };
                 self.prove(truth, kind, holders)
             }
-            // In flight to another process, on its way out of the accept queue, or held by something
-            // that readings do not show.
+            // In flight to another process, on its way out of the accept queue, held by something that
+            // readings do not show, or in LAST_ACK after a shutdown: soon TCP is over, and if the
+            // descriptor is still there then, it is the same leak.
             None if !self.is_open() && self.is_ripe(truth) => Outcome::Defer,
             None => Outcome::Keep,
         }
@@ -111,11 +115,6 @@ impl Entry {
         match self.charge.map(|charge| charge.kind) {
             None => Outcome::Drop,
             Some(Kind::Unaccepted) => Outcome::Resolve(Cause::Reset),
-            // Its program has sent a FIN of its own: it is no leak now, and may be one again when TCP
-            // is over and the descriptor is still there.
-            Some(_) if !self.socket.dead && !can_leak(self.socket.state) => {
-                Outcome::Restart(Cause::Progress)
-            }
             // The record of its release was lost.
             Some(_) => Outcome::Resolve(Cause::Closed(None)),
         }
@@ -129,15 +128,16 @@ impl Entry {
         Outcome::Keep
     }
 
+    /// The kernel has given up a connection in an accept queue. It may still be accepted.
+    pub(super) fn reset_in_queue(&self) -> bool {
+        self.charge
+            .is_some_and(|charge| charge.kind == Kind::Unaccepted)
+            && self.socket.state == TcpState::Close
+    }
+
     fn is_ripe(&self, truth: &Truth) -> bool {
         truth.at.since(self.since) >= truth.leak_after
     }
-}
-
-/// Whether a socket with such an unread queue has lain idle since the network did: a program that
-/// still reads what had arrived before moves bytes without a sound on the wire.
-pub(super) fn idle_counts(rx_queue: u32) -> bool {
-    rx_queue <= 1
 }
 
 /// Whether a state means that the socket has begun a new life (`connect()` or `listen()` after

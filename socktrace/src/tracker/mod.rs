@@ -11,6 +11,9 @@
 //! 3. Later readings report an update when its kind, its holders or its diagnosis changed.
 //! 4. Its release, progress, or a complete reading that shows nothing of it any more resolve it.
 //!
+//! A suspect that a reading has found, not the kernel entering its state, is told of at once: how long it
+//! has been there is not known, and it ripens here. After progress the kernel tells of a suspect anew.
+//!
 //! * `entry`: what is known of one socket.
 //! * `former`: what is kept of sockets that were findings.
 //! * `judge`: what a reading of the truth means for one socket.

@@ -2,9 +2,8 @@
 
 use crate::model::{
     Accept, BootTime, Cause, Gap, GapPlace, Kind, Leak, Phase, Release, StateChange, Suspect,
-    TcpState,
 };
-use crate::verdict::{can_leak, kind_of, made_progress};
+use crate::verdict::{kind_of, made_progress};
 
 use super::Tracker;
 use super::entry::{Entry, Sight};
@@ -13,26 +12,22 @@ use super::judge::lives_again;
 impl Tracker {
     /// A walk tells of a suspect.
     pub(super) fn on_suspect(&mut self, at: BootTime, suspect: &Suspect) {
-        if suspect.socket.dead || !can_leak(suspect.socket.state) {
+        if suspect.socket.dead || lives_again(suspect.socket.state) {
             return;
         }
         let cookie = suspect.socket.cookie;
         let Some(entry) = self.entries.get_mut(&cookie) else {
-            self.track(Entry::of_suspect(at, suspect, self.reading.number()), true);
-            self.prove_told(at, suspect.since);
+            let entry = Entry::of_suspect(at, suspect, self.reading.number());
+            self.prove_told(at, entry.since, entry.since_seen);
+            self.track(entry, true);
             return;
         };
         entry.refresh(at, &suspect.socket, suspect.seqs);
         entry.absorb(suspect);
         let moved = made_progress(entry.base, suspect.seqs, suspect.socket.state);
         if moved {
-            let base = if suspect.progress {
-                suspect.seqs
-            } else {
-                suspect.seqs_since
-            };
             let leak = entry.resolution(Cause::Progress, at);
-            entry.restart(suspect.since.max(entry.since), base);
+            entry.restart(suspect.since.max(entry.since), suspect.seqs);
             self.finish(leak);
         } else if !entry.is_open() {
             entry.learn_since(suspect);
@@ -48,8 +43,8 @@ impl Tracker {
             self.ready.extend(leak);
         } else {
             entry.episode = entry.episode.max(suspect.episode);
-            let since = entry.since;
-            self.prove_told(at, since);
+            let (since, seen) = (entry.since, entry.since_seen);
+            self.prove_told(at, since, seen);
         }
     }
 
@@ -84,7 +79,7 @@ impl Tracker {
             || lives_again(change.socket.state)
         {
             Cause::Progress
-        } else if !held && change.socket.state == TcpState::Close {
+        } else if entry.reset_in_queue() {
             Cause::Reset
         } else {
             self.follow(at, change, held);
@@ -138,23 +133,25 @@ impl Tracker {
         let Some(entry) = self.entries.get_mut(&change.socket.cookie) else {
             return;
         };
-        if let Some(kind) = kind_of(&entry.socket, held) {
-            let leak = entry
-                .recharge(kind)
-                .then(|| entry.leak(Phase::Update, at))
-                .flatten();
-            self.ready.extend(leak);
-        } else {
-            // LAST_ACK, after a shutdown: in a moment TCP is over, and then it is a leak again.
-            self.schedule.want_proof_soon();
-        }
+        let Some(kind) = kind_of(&entry.socket, held) else {
+            return;
+        };
+        let leak = entry
+            .recharge(kind)
+            .then(|| entry.leak(Phase::Update, at))
+            .flatten();
+        self.ready.extend(leak);
     }
 
-    /// A walk has told of a suspect: its proof is wanted, once the walk is over. One that has just made
-    /// progress is told of again when it is ripe.
-    fn prove_told(&mut self, at: BootTime, since: BootTime) {
+    /// A walk has told of a suspect: its proof is wanted, once the walk is over. One that was found is
+    /// told of at once and once only, and is to be proven when it is ripe; one that has made progress is
+    /// told of again by then.
+    fn prove_told(&mut self, at: BootTime, since: BootTime, since_seen: bool) {
         if at.since(since) >= self.config.leak_after {
             self.schedule.want_proof();
+        } else if !since_seen {
+            self.schedule
+                .want_proof_at(since.after(self.config.leak_after));
         }
     }
 
@@ -162,26 +159,6 @@ impl Tracker {
         if let Some(leak) = leak {
             self.open -= 1;
             self.ready.push_back(leak);
-        }
-    }
-}
-
-impl Entry {
-    /// Takes the time since when the kernel knows a socket as a suspect.
-    ///
-    /// A time that was seen is better than one that was not; of two of the same sort the later one is
-    /// after progress, unless neither was seen, when the earlier one says more.
-    fn learn_since(&mut self, suspect: &Suspect) {
-        let takes = match (self.since_seen, suspect.since_seen) {
-            (false, true) => true,
-            (true, false) => false,
-            (true, true) => suspect.since > self.since,
-            (false, false) => suspect.since < self.since,
-        };
-        if takes {
-            self.since = suspect.since;
-            self.since_seen = suspect.since_seen;
-            self.base = suspect.seqs_since;
         }
     }
 }

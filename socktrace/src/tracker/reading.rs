@@ -10,8 +10,9 @@ use crate::verdict::{End, kind_of};
 
 use super::Tracker;
 use super::entry::{Entry, Sight};
-use super::judge::{Outcome, Truth, idle_counts};
+use super::judge::{Outcome, Truth};
 use super::listeners::Listeners;
+use super::schedule::IDLE_FACTOR;
 
 /// Holders of the same sockets that are kept at least, however few sockets may be tracked.
 const LEAST_SHARED: usize = 65_536;
@@ -19,13 +20,16 @@ const LEAST_SHARED: usize = 65_536;
 /// State of the reading in flight, and what the next one is for.
 #[derive(Debug)]
 pub(super) struct Reading {
-    /// Number of the reading that began last.
-    number: u32,
+    /// Number of the reading that began last. Numbers are only compared with the next one's, so they may
+    /// come round.
+    number: u16,
     /// No reading has been complete yet: the sockets it finds were there before anybody looked.
     first: bool,
     /// Suspects that the kernel has told of may be unknown here, and it tells of them once only:
     /// readings take up what they see.
     healing: bool,
+    /// When a reading that took up what it saw was last complete.
+    healed: BootTime,
     /// Something did not fit into the table since the reading began.
     overflow: bool,
     released: Released,
@@ -52,6 +56,7 @@ impl Reading {
             number: 0,
             first: true,
             healing: false,
+            healed: BootTime::default(),
             overflow: false,
             released: Released {
                 cookies: HashSet::new(),
@@ -76,7 +81,7 @@ impl Reading {
     }
 
     /// Number of the reading that began last.
-    pub(super) fn number(&self) -> u32 {
+    pub(super) fn number(&self) -> u16 {
         self.number
     }
 
@@ -123,6 +128,9 @@ impl Tracker {
         }
         self.reading.reset();
         self.reading.overflow = false;
+        // What the kernel believes to have told and nobody here knows of, for whatever reason.
+        let unhealed = at.since(self.reading.healed);
+        self.reading.healing |= unhealed >= self.config.reproof_every.saturating_mul(IDLE_FACTOR);
         self.reading.number = self.reading.number.wrapping_add(1);
         self.schedule.reading_begun(at);
     }
@@ -135,6 +143,9 @@ impl Tracker {
         let complete = complete && !self.reading.released.overflow;
         if complete {
             settled = self.judge_all(at);
+            if self.reading.takes_up() {
+                self.reading.healed = at;
+            }
             self.reading.first = false;
             self.reading.healing = self.reading.overflow;
             self.reading.reset();
@@ -170,12 +181,13 @@ impl Tracker {
         }
         let cookie = held.socket.cookie;
         if !self.entries.contains_key(&cookie) && kind_of(&held.socket, true).is_some() {
-            self.take_up(at, &held.socket, held.seqs, held.idle.unwrap_or_default());
+            self.take_up(at, &held.socket, held.seqs, held.idle);
         }
         let Some(entry) = self.entries.get_mut(&cookie) else {
             return;
         };
         entry.refresh(at, &held.socket, held.seqs);
+        entry.learn_idle(at, held.idle);
         entry.learn_end(End::of_error(held.socket.state, held.error));
         entry.sight = Sight::Held;
         // Every socket keeps at least one holder; what further ones take is bounded for all together.
@@ -198,17 +210,13 @@ impl Tracker {
         }
         let cookie = unheld.socket.cookie;
         if !self.entries.contains_key(&cookie) && kind_of(&unheld.socket, false).is_some() {
-            self.take_up(
-                at,
-                &unheld.socket,
-                unheld.seqs,
-                unheld.idle.unwrap_or_default(),
-            );
+            self.take_up(at, &unheld.socket, unheld.seqs, unheld.idle);
         }
         let Some(entry) = self.entries.get_mut(&cookie) else {
             return;
         };
         entry.refresh(at, &unheld.socket, unheld.seqs);
+        entry.learn_idle(at, unheld.idle);
         entry.sight = entry.sight.max(Sight::Unheld);
     }
 
@@ -218,15 +226,15 @@ impl Tracker {
     /// the network has left alone for leak-after: they have been in their state at least as long. The
     /// others the kernel's table tells of when they are ripe. Later the network's idleness proves nothing:
     /// the kernel's table may know of progress that was made meanwhile.
-    fn take_up(&mut self, at: BootTime, socket: &Socket, seqs: Seqs, idle: Duration) {
+    fn take_up(&mut self, at: BootTime, socket: &Socket, seqs: Seqs, idle: Option<Duration>) {
         if !self.reading.takes_up() || self.reading.released.cookies.contains(&socket.cookie) {
             return;
         }
         let before = self.reading.number.wrapping_sub(1);
         let mut entry = Entry::of_sight(at, *socket, seqs, before);
-        if self.reading.first && idle >= self.config.leak_after && idle_counts(seqs.rx_queue()) {
-            entry.since = at.before(idle);
-        } else if !self.reading.healing {
+        entry.idle_counts = self.reading.first;
+        entry.learn_idle(at, idle);
+        if at.since(entry.since) < self.config.leak_after && !self.reading.healing {
             return;
         }
         let counted = self.reading.first;
@@ -254,12 +262,18 @@ impl Tracker {
             acceptors: self.reading.listeners.acceptors(),
         };
         let mut settled = true;
+        let mut ripe = None::<BootTime>;
         let mut told = Vec::new();
         let (ready, open, former) = (&mut self.ready, &mut self.open, &mut self.former);
         self.entries.retain(|cookie, entry| {
             let outcome = entry.judge(&truth);
             match outcome {
-                Outcome::Keep => {}
+                Outcome::Keep if entry.is_open() || entry.since_seen => {}
+                Outcome::Keep => {
+                    // Nothing but another reading will find out when it is ripe.
+                    let at = entry.since.after(truth.leak_after);
+                    ripe = Some(ripe.map_or(at, |ripe| ripe.min(at)));
+                }
                 Outcome::Defer => settled = false,
                 Outcome::Drop => former.remember(*cookie, entry.episode),
                 Outcome::Open => {
@@ -279,6 +293,9 @@ impl Tracker {
             }
             !matches!(outcome, Outcome::Drop | Outcome::Resolve(_))
         });
+        if let Some(ripe) = ripe {
+            self.schedule.want_proof_at(ripe);
+        }
         told.sort_unstable_by_key(|(since, cookie, _)| (*since, *cookie));
         self.pending = told
             .into_iter()

@@ -14,10 +14,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_secs(1);
 /// A walk or a reading that has not ended by then never will: its last mark was lost.
 const OVERDUE: Duration = Duration::from_mins(2);
-/// How many times slower the slow timer is while nothing is tracked. Some sockets come into a leak's
-/// state without any change of it (a connection that was reset in the accept queue and is accepted
-/// then), so even then the truth is read now and then.
-const IDLE_FACTOR: u32 = 10;
+/// How many times slower the slow timer is while nothing is tracked, and how many of its periods pass
+/// between readings that take up what they see. Some sockets come into a leak's state without any change
+/// of it (a connection that was reset in the accept queue and is accepted then).
+pub(super) const IDLE_FACTOR: u32 = 10;
 /// How much later than the oldest young suspect a walk comes at most, to find others with it.
 const MOST_SLACK: Duration = Duration::from_millis(250);
 
@@ -110,15 +110,15 @@ impl Schedule {
         self.prove.want(self.now);
     }
 
+    /// Asks for a reading at `at`, when something is ripe.
+    pub(super) fn want_proof_at(&mut self, at: BootTime) {
+        self.prove.want(at);
+    }
+
     /// Asks for a reading after a loss: losses come in crowds, and one reading answers all of them.
     pub(super) fn want_proof_after_loss(&mut self) {
         let earliest = self.proved.map_or(self.now, |proved| proved.after(RETRY));
         self.prove.want(self.now.max(earliest));
-    }
-
-    /// Asks for a reading a little later, when the kernel has come to a stable state.
-    pub(super) fn want_proof_soon(&mut self) {
-        self.prove.want(self.now.after(RETRY));
     }
 
     /// Asks for a reading after a pause that doubles each time, up to the slow timer's.

@@ -141,3 +141,20 @@ fn marks_out_of_place() {
         "open c1",
     );
 }
+
+#[test]
+fn now_and_then_a_reading_takes_up_what_it_sees() {
+    check(
+        "290 truth c1:10/3; 295 truth c1:10/3; 305 truth; 320 truth c1:10/3",
+        "",
+    );
+    check("300 truth c1:10/3; 309 truth c1:10/3", "");
+    check(
+        "300 truth c1:10/3; 310 truth c1:10/3",
+        "open c1 since=300 found",
+    );
+    check(
+        "200 tick; 200 decode; 200 truth; 200 walk; 400 truth c1:10/3; 420 truth c1:10/3",
+        "",
+    );
+}

@@ -41,7 +41,6 @@ struct Entry {
     seqs: Seqs,
     found: bool,
     reported: bool,
-    told: bool,
     episode: u32,
 }
 
@@ -112,7 +111,6 @@ impl Kernel {
             seqs,
             found: false,
             reported: false,
-            told: false,
             episode: 0,
         });
         let sock = Sock {
@@ -194,16 +192,17 @@ impl Kernel {
             error,
         });
         let was = sock.suspect;
-        if !sock.leaks() {
-            sock.suspect = None;
-        } else if sock.suspect.is_none() {
+        if state == TcpState::LastAck {
+            // In a moment TCP is over, and then it is the same suspect as before.
+            return;
+        }
+        if sock.suspect.is_none() {
             sock.quiet_since = now;
             sock.suspect = Some(Entry {
                 since: now,
                 seqs: sock.seqs,
                 found: false,
                 reported: false,
-                told: false,
                 episode: 0,
             });
         }
@@ -252,25 +251,25 @@ impl Kernel {
                 continue;
             };
             let moved = made_progress(entry.seqs, seqs, state);
+            let was_reported = entry.reported;
             if moved {
-                entry.since = now;
-                entry.seqs = seqs;
-                entry.told = false;
-                entry.episode += u32::from(entry.reported);
+                *entry = Entry {
+                    since: sock.quiet_since,
+                    seqs,
+                    found: false,
+                    reported: false,
+                    episode: entry.episode + u32::from(was_reported),
+                };
             }
-            let ripe = now.since(entry.since) >= leak_after;
-            let tell = if moved {
-                entry.reported
-            } else {
-                ripe && !entry.told
-            };
+            let ripe = entry.found || now.since(entry.since) >= leak_after;
+            let progress = moved && was_reported;
+            let tell = progress || (ripe && !entry.reported);
             if !ripe {
                 oldest_young = Some(oldest_young.map_or(entry.since, |at| at.min(entry.since)));
             }
             if tell {
-                entry.reported = true;
-                entry.told = !moved;
-                told.extend(sock.suspect(moved, false));
+                entry.reported |= ripe;
+                told.extend(sock.suspect(progress, false));
             }
         }
         (told, oldest_young)
@@ -295,7 +294,6 @@ impl Kernel {
             seqs: sock.seqs,
             found: true,
             reported: false,
-            told: false,
             episode: 0,
         });
         let held = |&(tgid, fd): &Fd| {
@@ -328,7 +326,9 @@ impl Kernel {
     /// Streams a record about a suspect that has been told of, or is about to be.
     #[expect(clippy::large_types_passed_by_value, reason = "it is kept")]
     fn stream(&mut self, suspect: Option<Entry>, event: Event) {
-        let old = |entry: Entry| entry.reported || self.now.since(entry.since) >= self.leak_after;
+        let old = |entry: Entry| {
+            entry.found || entry.reported || self.now.since(entry.since) >= self.leak_after
+        };
         if suspect.is_some_and(old) {
             self.ring.push((self.now, event));
         }

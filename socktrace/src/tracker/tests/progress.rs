@@ -122,10 +122,21 @@ fn what_the_kernel_knows_of_since() {
 }
 
 #[test]
-fn progress_measured_from_the_kernel_s_look() {
-    check("10.3 walk c1@0,rx=40,base=50; 10.4 truth c1:10/3,rx=40", "");
+fn what_the_kernel_says_is_still_is() {
+    // Told of without progress: nothing has moved since `since`, whatever had before.
     check(
-        "10.3 walk c1@0,rx=40,base=40; 10.4 truth c1:10/3,rx=40",
-        "open c1",
+        "10.3 walk c1@0,rx=40,base=50; 10.4 truth c1:10/3,rx=40",
+        "open c1 since=0",
+    );
+    check("10.3 walk c1@0,rx=40,base=50; 10.4 truth c1:10/3,rx=30", "");
+}
+
+#[test]
+fn progress_long_ago() {
+    // The kernel knows when bytes moved last, and that may be long before the walk that notices.
+    check(
+        "10.3 walk c1@0,rx=50; 10.4 truth c1:10/3,rx=50; 60 walk c1@20,rx=40,prog,ep=1; \
+         60.1 truth c1:10/3,rx=40",
+        "open c1 ep=0; progress c1 at=60 ep=0; open c1 at=60.1 since=20 ep=1",
     );
 }

@@ -95,6 +95,14 @@ fn gone_from_the_queue() {
 }
 
 #[test]
+fn reset_in_the_queue_unseen() {
+    check(
+        "10.3 walk c1@0,queued; 10.4 truth c1:-; 20 truth c1:?,close,queued; 40 truth c1:10/5,close",
+        "open c1 unaccepted; reset c1 unaccepted; open c1 closed_held 10/5 since=20 ep=1",
+    );
+}
+
+#[test]
 fn reset_in_the_queue_and_accepted_then() {
     check(
         "10.3 walk c1@0,queued; 10.4 truth c1:-; 20 change c1,close,queued,err=104; \

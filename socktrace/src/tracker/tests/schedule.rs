@@ -180,6 +180,21 @@ fn the_slow_timer() {
 }
 
 #[test]
+fn what_was_found_is_proven_when_it_is_ripe() {
+    check("1 walk c1@1,found c2@2,found; 10.9 tick", "");
+    check("1 walk c1@1,found c2@2,found; 11 tick", "prove c1 c2");
+    check(
+        "1 walk c1@1,found c2@2,found; 11 truth c1:10/3 c2:10/4; 11 walk; 11.9 tick; 12 tick",
+        "prove c1 c2; walk; prove c1 c2",
+    );
+    // A busy one is told of again by the kernel, once it is quiet.
+    check(
+        "1 walk c1@1,found; 11 truth c1:10/3,w=5; 11 walk; 21 walk; 22 tick",
+        "prove c1; walk",
+    );
+}
+
+#[test]
 fn the_deferred_are_proven_again_less_and_less_often() {
     check(
         "10.3 walk c1@0; 10.4 truth c1:?; 10.4 walk; 11.3 tick; 11.4 tick; 11.4 truth c1:?; 11.4 walk; \

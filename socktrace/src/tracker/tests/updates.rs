@@ -132,17 +132,18 @@ fn our_own_shutdown() {
         "update c1 closed_held since=0 ep=0",
     );
     after_open(
-        "40 change c1,state=LAST_ACK,w=1; 41 truth",
-        "progress c1 close_wait ep=0",
+        "40 truth c1:?,state=LAST_ACK,w=1; 80 truth c1:?,state=LAST_ACK,w=1; 90 change c1,close,old=LAST_ACK,w=1,a=1",
+        "update c1 closed_held 10/3 after_fin since=0 ep=0",
     );
     after_open(
-        "40 change c1,state=LAST_ACK,w=1; 41 truth; 60 truth c1:10/3,close,w=1,a=1; 70 truth c1:10/3,close,w=1,a=1",
-        "progress c1 ep=0; open c1 closed_held ep=1 since=60 found",
+        "40 truth c1:?,state=LAST_ACK,w=1; 50 release c1,by=10/12",
+        "closed c1 close_wait",
     );
     after_open(
-        "40 change c1,state=LAST_ACK,w=1; 41 truth; 60 truth; 90 truth c1:10/3,close",
-        "progress c1",
+        "40 truth c1:?,state=LAST_ACK,w=1; 50 truth",
+        "closed c1 close_wait by=?",
     );
+    after_open("40 truth c1:?,state=LAST_ACK,w=9", "progress c1");
 }
 
 #[test]
