@@ -1,0 +1,258 @@
+//! What is known of one tracked socket.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::{
+    BootTime, Cause, Diagnosis, Holder, Kind, Leak, Phase, Role, Seqs, Socket, StateChange,
+    Suspect, TcpState,
+};
+use crate::verdict::{End, Evidence, Trail, blame, diagnose, made_progress};
+
+/// One tracked socket: a suspect, or a finding. There may be a hundred thousand of them.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// The socket when it was last seen.
+    pub(super) socket: Socket,
+    /// Its streams then.
+    pub(super) seqs: Seqs,
+    /// When that was.
+    pub(super) seen: BootTime,
+    /// Its streams at `since`: what progress is measured from.
+    pub(super) base: Seqs,
+    /// Since when it is a suspect without progress.
+    pub(super) since: BootTime,
+    /// False: it was there before anybody looked.
+    pub(super) since_seen: bool,
+    /// No program is known to have moved bytes since the network last did: its idleness is the
+    /// socket's. See [`Self::learn_idle`].
+    pub(super) idle_counts: bool,
+    /// How often it was a finding and made progress.
+    pub(super) episode: u32,
+    /// What it is charged with, once it is a finding.
+    pub(super) charge: Option<Charge>,
+    /// Number of the reading during which it was told of. That reading proves nothing about it: some
+    /// of its holders had been passed by then.
+    pub(super) born: u16,
+    /// Number of the reading it was last asked for in.
+    pub(super) asked: u16,
+    /// What the reading in flight has shown of it.
+    pub(super) sight: Sight,
+    /// The holders that the reading in flight has shown.
+    pub(super) fresh: Vec<Holder>,
+    end: End,
+    trail: Option<Box<Trail>>,
+    /// Sorted by process and descriptor. Shared among the connections in one listener's queue.
+    holders: Option<Arc<[Holder]>>,
+}
+
+/// What a finding is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Charge {
+    pub(super) kind: Kind,
+    pub(super) diagnosis: Option<Diagnosis>,
+}
+
+/// What a reading of the truth has shown of a socket, the strongest last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Sight {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// It is in the kernel's table of suspects, nobody was seen to hold it.
+    Kept,
+    /// No descriptor refers to it.
+    Unheld,
+    /// A descriptor refers to it.
+    Held,
+}
+
+impl Entry {
+    /// A suspect that the kernel's table tells of.
+    pub(super) fn of_suspect(at: BootTime, suspect: &Suspect, born: u16) -> Self {
+        let mut entry = Self::of_sight(at, suspect.socket, suspect.seqs, born);
+        entry.since = suspect.since;
+        entry.since_seen = suspect.since_seen;
+        entry.idle_counts = !suspect.since_seen;
+        entry.episode = suspect.episode;
+        entry.absorb(suspect);
+        entry
+    }
+
+    /// A suspect that a reading has come across.
+    pub(super) fn of_sight(at: BootTime, socket: Socket, seqs: Seqs, born: u16) -> Self {
+        Self {
+            socket,
+            seqs,
+            seen: at,
+            base: seqs,
+            since: at,
+            since_seen: false,
+            idle_counts: false,
+            episode: 0,
+            charge: None,
+            born,
+            asked: born,
+            sight: Sight::Nothing,
+            fresh: Vec::new(),
+            end: End::Unseen,
+            trail: None,
+            holders: None,
+        }
+    }
+
+    /// Takes the socket as it was at `at`, unless it has been seen later than that.
+    pub(super) fn refresh(&mut self, at: BootTime, socket: &Socket, seqs: Seqs) {
+        if at < self.seen {
+            return;
+        }
+        // Not every program reads the inode.
+        let inode = socket.inode.or(self.socket.inode);
+        self.socket = Socket { inode, ..*socket };
+        self.seqs = seqs;
+        self.seen = at;
+    }
+
+    /// Takes what a suspect's record says about its owner and its end.
+    pub(super) fn absorb(&mut self, suspect: &Suspect) {
+        self.learn_end(End::of_suspect(suspect));
+        let trail = Trail::from(&suspect.owner);
+        // The kernel's table of owners may have lost what it knew.
+        if !trail.is_empty() {
+            self.trail = Some(Box::new(trail));
+        }
+    }
+
+    /// Takes what a state change says about the end.
+    pub(super) fn absorb_change(&mut self, change: &StateChange) {
+        self.learn_end(End::of_change(change));
+    }
+
+    pub(super) fn learn_end(&mut self, end: End) {
+        self.end = self.end.or(end);
+    }
+
+    pub(super) fn trail(&self) -> Trail {
+        self.trail.as_deref().copied().unwrap_or_default()
+    }
+
+    pub(super) fn set_trail(&mut self, trail: Trail) {
+        self.trail = Some(Box::new(trail));
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.charge.is_some()
+    }
+
+    /// The charge for what is known now.
+    pub(super) fn charge(&self, kind: Kind) -> Charge {
+        let eof_read = self.trail.as_ref().and_then(|trail| trail.eof_read);
+        let evidence = Evidence {
+            seqs: self.seqs,
+            eof_read,
+            end: self.end,
+        };
+        Charge {
+            kind,
+            diagnosis: diagnose(kind, &evidence),
+        }
+    }
+
+    /// Charges a finding anew under `kind`; whether that changed anything.
+    pub(super) fn recharge(&mut self, kind: Kind) -> bool {
+        let charge = Some(self.charge(kind));
+        let changed = self.charge != charge;
+        self.charge = charge;
+        changed
+    }
+
+    /// Takes the holders; whether the set of them changed.
+    pub(super) fn set_holders(&mut self, holders: Arc<[Holder]>) -> bool {
+        let key = |holder: &Holder| (holder.tgid, holder.fd, holder.started);
+        let same = self.holders().iter().map(key).eq(holders.iter().map(key));
+        self.holders = Some(holders);
+        !same
+    }
+
+    /// Takes the time since when the kernel knows a socket as a suspect, without progress until now.
+    ///
+    /// A time that was seen is better than one that was not; of two of the same sort the later one is
+    /// after progress, unless neither was seen, when the earlier one says more.
+    pub(super) fn learn_since(&mut self, suspect: &Suspect) {
+        let takes = match (self.since_seen, suspect.since_seen) {
+            (false, true) => true,
+            (true, false) => false,
+            (true, true) => suspect.since > self.since,
+            (false, false) => suspect.since < self.since,
+        };
+        if takes {
+            self.since = suspect.since;
+            self.since_seen = suspect.since_seen;
+            self.base = suspect.seqs;
+        }
+    }
+
+    /// Takes how long the network has left the socket alone at `at`, where that shows how long it has
+    /// been a suspect at least.
+    ///
+    /// It does so in the states that a segment with an acknowledgement leads to: `CLOSE_WAIT` and
+    /// `FIN_WAIT2`. A reset or a timer leads to `TCP_CLOSE` without one. And it does so only if nothing
+    /// is left to read: a program that reads what came long ago moves bytes without a sound on the wire.
+    pub(super) fn learn_idle(&mut self, at: BootTime, idle: Option<Duration>) {
+        let by_segment = matches!(self.socket.state, TcpState::CloseWait | TcpState::FinWait2);
+        if let Some(idle) = idle
+            && self.idle_counts
+            && self.charge.is_none()
+            && by_segment
+            && self.seqs.rx_queue() <= 1
+            && !made_progress(self.base, self.seqs, self.socket.state)
+        {
+            self.since = self.since.min(at.before(idle));
+        }
+    }
+
+    /// Bytes moved: it is a suspect from `since` on, with these streams. What it was a finding for is over.
+    pub(super) fn restart(&mut self, since: BootTime, base: Seqs) {
+        if self.charge.take().is_some() {
+            self.episode = self.episode.saturating_add(1);
+        }
+        self.since = since;
+        self.since_seen = true;
+        self.idle_counts = false;
+        self.base = base;
+    }
+
+    /// The finding as it is now; `None` while it is none.
+    pub(super) fn leak(&self, phase: Phase, at: BootTime) -> Option<Leak> {
+        let Charge { kind, diagnosis } = self.charge?;
+        let trail = self.trail();
+        Some(Leak {
+            phase,
+            at,
+            kind,
+            diagnosis,
+            socket: self.socket,
+            seqs: self.seqs,
+            since: self.since,
+            since_seen: self.since_seen,
+            episode: self.episode,
+            // A connection in an accept queue has been accepted by the kernel, if by nobody else.
+            role: if kind == Kind::Unaccepted {
+                Role::Accepted
+            } else {
+                trail.role
+            },
+            holders: self.holders().to_vec(),
+            blame: blame(kind, self.holders(), &trail),
+        })
+    }
+
+    /// The finding's end; `None` while it is none.
+    pub(super) fn resolution(&self, cause: Cause, at: BootTime) -> Option<Leak> {
+        self.leak(Phase::Resolved(cause), at)
+    }
+
+    fn holders(&self) -> &[Holder] {
+        self.holders.as_deref().unwrap_or_default()
+    }
+}

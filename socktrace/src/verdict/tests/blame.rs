@@ -1,0 +1,221 @@
+//! Who is blamed, in short cases: `holders | trail => blame`.
+
+use super::*;
+use crate::model::{Comm, Touch};
+
+/// `"10/3@5"`: process 10 holds descriptor 3 and started at 5 (0 if not given).
+fn holder(text: &str) -> Holder {
+    let (who, started) = text.split_once('@').unwrap_or((text, "0"));
+    let (tgid, fd) = who.split_once('/').expect("pid/fd");
+    Holder {
+        tgid: Tgid(tgid.parse().expect("pid")),
+        fd: fd.parse().expect("fd"),
+        comm: Comm::from_bytes(b"test"),
+        started: BootTime(started.parse().expect("start")),
+    }
+}
+
+/// `"touch 10/11@7"`, `"accept 10/11@7"`, `"connect 10/11"`: thread 11 of process 10, at 7.
+fn owner(text: &str) -> Owner {
+    let mut owner = Owner::default();
+    let mut slot = 0;
+    for part in text
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+    {
+        let (what, who) = part.split_once(' ').expect("verb and thread");
+        let (who, at) = who.split_once('@').unwrap_or((who, "0"));
+        let (tgid, tid) = who.split_once('/').expect("pid/tid");
+        let (tgid, tid) = (
+            Tgid(tgid.parse().expect("pid")),
+            Tid(tid.parse().expect("tid")),
+        );
+        let at = BootTime(at.parse().expect("time"));
+        if what == "touch" {
+            owner.touches[slot] = Some(Touch {
+                at,
+                tgid,
+                tid,
+                op: TouchOp::Recv,
+            });
+            slot += 1;
+        } else {
+            owner.role = if what == "accept" {
+                Role::Accepted
+            } else {
+                Role::Connected
+            };
+            owner.opener = Some(Task {
+                tgid,
+                tid,
+                comm: Comm::default(),
+            });
+            owner.opened = (at.0 != 0).then_some(at);
+        }
+    }
+    owner
+}
+
+#[track_caller]
+fn check_kind(kind: Kind, holders: &str, trail: &str, expected: &str) {
+    let holders: Vec<_> = holders.split_whitespace().map(holder).collect();
+    let told = blame(kind, &holders, &Trail::from(&owner(trail))).map_or_else(
+        || "nobody".to_owned(),
+        |blame| {
+            let tid = blame.tid.map_or("-".to_owned(), |tid| tid.0.to_string());
+            format!("{}/{} {} {}", blame.tgid.0, blame.fd, tid, blame.via.name())
+        },
+    );
+    assert_eq!(told, expected);
+}
+
+#[track_caller]
+fn check(holders: &str, trail: &str, expected: &str) {
+    check_kind(Kind::CloseWait, holders, trail, expected);
+    check_kind(Kind::ClosedHeld, holders, trail, expected);
+    check_kind(Kind::HalfClosed, holders, trail, expected);
+}
+
+#[test]
+fn one_holder() {
+    check("", "", "nobody");
+    check("", "touch 10/11@7", "nobody");
+    check("10/3", "", "10/3 - holder");
+    check("10/3", "touch 10/11@7", "10/3 11 last_io");
+    check("10/3", "accept 10/12@1", "10/3 12 accept");
+    check("10/3", "connect 10/12@1", "10/3 12 connect");
+    check("10/3", "accept 10/12", "10/3 12 accept");
+    check("10/3", "touch 10/11@7, accept 10/12@1", "10/3 11 last_io");
+    check("10/3", "touch 0/0@7", "10/3 - holder");
+}
+
+#[test]
+fn the_last_user_before_the_opener() {
+    check(
+        "10/3 20/3",
+        "touch 20/21@7, accept 10/12@1",
+        "20/3 21 last_io",
+    );
+    check(
+        "10/3 20/3",
+        "touch 10/11@7, accept 20/22@1",
+        "10/3 11 last_io",
+    );
+    check(
+        "10/3 20/3",
+        "touch 20/21@7, touch 10/11@6",
+        "20/3 21 last_io",
+    );
+    check(
+        "10/3 20/3",
+        "touch 20/21@5, touch 10/11@6",
+        "10/3 11 last_io",
+    );
+    check(
+        "10/3 20/3 30/4",
+        "touch 30/31@7, touch 20/21@6, touch 10/11@5",
+        "30/4 31 last_io",
+    );
+}
+
+#[test]
+fn only_who_still_holds_it() {
+    check("10/3", "touch 20/21@7", "10/3 - holder");
+    check("10/3", "touch 20/21@7, accept 10/12@1", "10/3 12 accept");
+    check(
+        "10/3",
+        "touch 20/21@7, touch 10/11@6, accept 10/12@1",
+        "10/3 11 last_io",
+    );
+    check(
+        "30/3",
+        "touch 20/21@7, touch 10/11@6, accept 10/12@1",
+        "30/3 - holder",
+    );
+    check(
+        "30/3 40/3",
+        "touch 20/21@7, connect 40/41@1",
+        "40/3 41 connect",
+    );
+}
+
+#[test]
+fn the_oldest_holder() {
+    check("10/3@9 20/3@5", "", "20/3 - holder");
+    check("10/3@5 20/3@5", "", "10/3 - holder");
+    check("20/3@5 10/9@5 10/4@5", "", "10/4 - holder");
+    check("20/3@5 10/9@6 10/4@6", "touch 99/99@9", "20/3 - holder");
+}
+
+#[test]
+fn the_lowest_descriptor_of_the_blamed() {
+    check("10/7 10/3 10/5", "touch 10/11@7", "10/3 11 last_io");
+    check("20/1 10/7 10/5", "accept 10/11@7", "10/5 11 accept");
+}
+
+#[test]
+fn a_reused_process_id_is_another_process() {
+    check("10/3@8", "touch 10/11@7", "10/3 - holder");
+    check("10/3@7", "touch 10/11@7", "10/3 11 last_io");
+    check("10/3@8", "accept 10/11@7", "10/3 - holder");
+    check(
+        "10/3@8 20/3@1",
+        "touch 10/11@7, accept 20/21@2",
+        "20/3 21 accept",
+    );
+}
+
+#[test]
+fn a_listener_names_no_thread() {
+    check_kind(
+        Kind::Unaccepted,
+        "10/3@5 20/3@4",
+        "touch 10/11@7, accept 10/12@1",
+        "20/3 - listener",
+    );
+    check_kind(Kind::Unaccepted, "10/3", "", "10/3 - listener");
+    check_kind(Kind::Unaccepted, "", "", "nobody");
+}
+
+#[test]
+fn the_trail_keeps_what_counts() {
+    let eof = Touch {
+        at: BootTime(3),
+        tgid: Tgid(10),
+        tid: Tid(11),
+        op: TouchOp::Eof,
+    };
+    let touched = |eof_read| Owner {
+        eof_read,
+        touches: [None, Some(eof), None],
+        ..Owner::default()
+    };
+    assert_eq!(Trail::from(&touched(None)).eof_read, Some(true));
+    assert_eq!(Trail::from(&touched(Some(false))).eof_read, Some(true));
+    let unseen = Owner {
+        eof_read: Some(false),
+        ..Owner::default()
+    };
+    assert_eq!(Trail::from(&unseen).eof_read, Some(false));
+    assert!(Trail::from(&Owner::default()).is_empty());
+    assert!(!Trail::from(&owner("accept 10/11@7")).is_empty());
+    assert_eq!(Trail::from(&owner("connect 10/11@7")).role, Role::Connected);
+}
+
+#[test]
+fn accepted_replaces_the_opener() {
+    let task = Task {
+        tgid: Tgid(10),
+        tid: Tid(12),
+        comm: Comm::default(),
+    };
+    let trail = Trail::from(&Owner::default()).accepted(task, BootTime(5));
+    let told = blame(Kind::CloseWait, &[holder("10/3@1")], &trail).expect("a holder");
+    assert_eq!((told.tid, told.via), (Some(Tid(12)), OwnerVia::Accept));
+}
+
+#[test]
+fn a_trail_is_small() {
+    assert!(size_of::<Trail>() <= 72, "{}", size_of::<Trail>());
+}
