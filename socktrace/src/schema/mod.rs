@@ -8,6 +8,7 @@ mod encoder;
 mod escape;
 mod ids;
 mod json;
+mod moments;
 mod text;
 mod words;
 

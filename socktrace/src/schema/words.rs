@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::escape::escape_into;
+use super::moments::duration;
 use crate::model::{
-    Blame, BootTime, Cause, Diagnosis, Finding, Holder, Host, Kind, Leak, Phase, Role, Scanned,
-    Seqs, Socket, Status, Support, Task, TcpState,
+    Blame, Cause, Diagnosis, Finding, Holder, Kind, Leak, Phase, Role, Scanned, Seqs, Socket,
+    Status, Support, Task,
 };
 
 /// The sentence of a finding: `orders[812] fd 37 leaked: CLOSE_WAIT for 61s, EOF never read, peer 10.0.0.9:52114`.
@@ -17,14 +17,14 @@ pub(super) fn message(finding: &Finding) -> String {
     match leak.blame {
         Some(blame) => {
             push_process(&mut out, finding, &blame);
-            push(&mut out, format_args!(" fd {}", blame.fd));
+            push_fd(&mut out, leak.kind, blame.fd);
         }
         None => out.push_str("unknown process"),
     }
     out.push_str(match (leak.phase, leak.kind) {
-        (Phase::Open, Kind::Unaccepted) => " leaks a connection it never accepted: ",
+        (Phase::Open, Kind::Unaccepted) => " leaks a connection: ",
         (Phase::Open, _) => " leaked: ",
-        (Phase::Update, Kind::Unaccepted) => " still leaks a connection it never accepted: ",
+        (Phase::Update, Kind::Unaccepted) => " still leaks a connection: ",
         (Phase::Update, _) => " is still leaked: ",
         (Phase::Resolved(_), _) => " is no longer leaked: ",
     });
@@ -36,7 +36,7 @@ pub(super) fn message(finding: &Finding) -> String {
             &mut out,
             format_args!("{} for {}", leak.socket.state, age_in_words(leak)),
         );
-        if let Some(why) = why(leak.diagnosis, leak.socket.state, leak.seqs) {
+        if let Some(why) = why(leak.kind, leak.diagnosis, leak.seqs) {
             push(&mut out, format_args!(", {why}"));
         }
     }
@@ -48,53 +48,39 @@ pub(super) fn message(finding: &Finding) -> String {
 pub(super) fn scan_message(scanned: &Scanned) -> String {
     let mut out = String::new();
     match oldest(&scanned.holders) {
-        Some(holder) => {
-            push_holder(&mut out, holder);
-            let unaccepted = scanned.kind == Kind::Unaccepted;
-            out.push_str(if unaccepted {
-                " never accepted a connection: "
-            } else {
-                ": "
-            });
-        }
-        None => out.push_str("unknown process: "),
+        Some(holder) => push_holder(&mut out, scanned.kind, holder),
+        None => out.push_str("unknown process"),
     }
-    push(&mut out, format_args!("{}", scanned.socket.state));
+    push(&mut out, format_args!(": {}", scanned.socket.state));
     if let Some(idle) = scanned.idle {
         push(
             &mut out,
             format_args!(", idle for at least {}", duration(idle)),
         );
     }
-    if let Some(why) = why(scanned.diagnosis, scanned.socket.state, scanned.seqs) {
+    if let Some(why) = why(scanned.kind, scanned.diagnosis, scanned.seqs) {
         push(&mut out, format_args!(", {why}"));
     }
     push(&mut out, format_args!(", peer {}", scanned.socket.peer));
     out
 }
 
-/// The sentence of a status: `started: 5 hooks ok, 1 fallback; tracking 0 sockets, 0 leaks open`.
+/// The sentence of a status: `started: hooks 5 ok, 1 fallback (accept); tracking 0 sockets, 0 leaks open`.
 pub(super) fn status_message(status: &Status) -> String {
     let mut out = status.reason.name().to_owned();
-    let mut separator = ": ";
+    let mut separator = ": hooks ";
     for support in [Support::Ok, Support::Fallback, Support::Missing] {
         let served = status.hooks.iter().filter(|hook| hook.support == support);
-        match served.clone().count() {
-            0 => continue,
-            count if support == Support::Ok => {
-                push(
-                    &mut out,
-                    format_args!("{separator}{count} hooks {}", support.name()),
-                );
-            }
-            count => {
-                let purposes: Vec<_> = served.map(|hook| hook.purpose).collect();
-                let (name, purposes) = (support.name(), purposes.join(", "));
-                push(
-                    &mut out,
-                    format_args!("{separator}{count} {name} ({purposes})"),
-                );
-            }
+        let purposes: Vec<_> = served.map(|hook| hook.purpose).collect();
+        if purposes.is_empty() {
+            continue;
+        }
+        push(
+            &mut out,
+            format_args!("{separator}{} {}", purposes.len(), support.name()),
+        );
+        if support != Support::Ok {
+            push(&mut out, format_args!(" ({})", purposes.join(", ")));
         }
         separator = ", ";
     }
@@ -141,24 +127,36 @@ pub(super) fn role(kind: Kind, seen: Role) -> Role {
 }
 
 /// Why, in a few words; `None` where nothing is known.
-pub(super) fn why(diagnosis: Option<Diagnosis>, state: TcpState, seqs: Seqs) -> Option<String> {
-    let text = match diagnosis? {
-        Diagnosis::UnreadData => {
-            // The peer's FIN takes a sequence number of its own and is no byte of data.
-            let fin = u32::from(state == TcpState::CloseWait);
-            return Some(match seqs.rx_queue().saturating_sub(fin) {
-                1 => "1 byte never read".to_owned(),
-                bytes => format!("{bytes} bytes never read"),
-            });
-        }
-        Diagnosis::EofUnread => "EOF never read",
-        Diagnosis::EofRead => "EOF read, never closed",
-        Diagnosis::EofUnknown => "all data read, never closed",
-        Diagnosis::Reset => "connection reset, never closed",
-        Diagnosis::AfterFin => "both ends finished, never closed",
-        Diagnosis::Timeout => "peer stopped answering, never closed",
-    };
-    Some(text.to_owned())
+pub(super) fn why(kind: Kind, diagnosis: Option<Diagnosis>, seqs: Seqs) -> Option<String> {
+    let unread = (diagnosis == Some(Diagnosis::UnreadData)).then(|| unread(kind, seqs));
+    if kind == Kind::Unaccepted {
+        let unread = unread
+            .map(|unread| format!(", {unread}"))
+            .unwrap_or_default();
+        return Some(format!("never accepted{unread}"));
+    }
+    unread.or_else(|| phrase(kind, diagnosis).map(str::to_owned))
+}
+
+fn phrase(kind: Kind, diagnosis: Option<Diagnosis>) -> Option<&'static str> {
+    match diagnosis {
+        Some(Diagnosis::UnreadData) => Some("data never read"),
+        Some(Diagnosis::EofUnread) => Some("EOF never read"),
+        Some(Diagnosis::EofRead) => Some("EOF read, never closed"),
+        Some(Diagnosis::EofUnknown) => Some("all data read, never closed"),
+        Some(Diagnosis::Reset) => Some("connection reset, never closed"),
+        Some(Diagnosis::AfterFin) => Some("both ends finished, never closed"),
+        Some(Diagnosis::Timeout) => Some("peer stopped answering, never closed"),
+        None if kind == Kind::HalfClosed => Some("peer never closed"),
+        None => None,
+    }
+}
+
+fn unread(kind: Kind, seqs: Seqs) -> String {
+    // In CLOSE_WAIT the peer's FIN takes a sequence number of its own, which is no byte of data.
+    let fin = u32::from(matches!(kind, Kind::CloseWait | Kind::Unaccepted));
+    let bytes = u64::from(seqs.rx_queue().saturating_sub(fin));
+    format!("{} never read", count(bytes, "byte", "bytes"))
 }
 
 /// What ended a finding: `closed by orders[812/815]`.
@@ -171,7 +169,7 @@ pub(super) fn push_cause(out: &mut String, cause: Cause) {
     });
     if let Some(task) = cause.released_by() {
         out.push_str(if matches!(cause, Cause::Exited(_)) {
-            ": "
+            ", "
         } else {
             " by "
         });
@@ -206,10 +204,21 @@ fn push_task(out: &mut String, task: &Task) {
     push(out, format_args!("[{}/{}]", task.tgid.0, task.tid.0));
 }
 
-/// `orders[812] fd 37`.
-pub(super) fn push_holder(out: &mut String, holder: &Holder) {
+/// `orders[812] fd 37`, or `orders[812] listener fd 3`.
+pub(super) fn push_holder(out: &mut String, kind: Kind, holder: &Holder) {
     escape_into(holder.comm.as_bytes(), out);
-    push(out, format_args!("[{}] fd {}", holder.tgid.0, holder.fd));
+    push(out, format_args!("[{}]", holder.tgid.0));
+    push_fd(out, kind, holder.fd);
+}
+
+/// ` fd 37`. A connection in an accept queue has none: what is held is its listener.
+pub(super) fn push_fd(out: &mut String, kind: Kind, fd: u32) {
+    out.push_str(if kind == Kind::Unaccepted {
+        " listener fd "
+    } else {
+        " fd "
+    });
+    push(out, format_args!("{fd}"));
 }
 
 /// Formats into a `String`, which cannot fail.
@@ -237,40 +246,6 @@ fn age_in_words(leak: &Leak) -> String {
     }
 }
 
-/// A duration for people, rounded down: `1.2s`, `61s`, `5m03s`, `3h05m`, `2d03h`.
-pub(super) fn duration(d: Duration) -> String {
-    const MINUTE: u64 = 60;
-    const HOUR: u64 = 60 * MINUTE;
-    const DAY: u64 = 24 * HOUR;
-    let s = d.as_secs();
-    if s < 10 {
-        format!("{s}.{}s", d.subsec_millis() / 100)
-    } else if s < 2 * MINUTE {
-        format!("{s}s")
-    } else if s < 2 * HOUR {
-        format!("{}m{:02}s", s / MINUTE, s % MINUTE)
-    } else if s < 2 * DAY {
-        format!("{}h{:02}m", s / HOUR, s % HOUR / MINUTE)
-    } else {
-        format!("{}d{:02}h", s / DAY, s % DAY / HOUR)
-    }
-}
-
-/// The wall-clock time of a moment of this host.
-///
-/// Clamped to the years 1970 to 9999, which RFC 3339 can write: a recording may claim anything.
-pub(super) fn wall(host: &Host, at: BootTime) -> SystemTime {
-    const LAST_SECOND_OF_9999: u64 = 253_402_300_799;
-    let ns = i128::from(at.0)
-        .saturating_add(host.wall_minus_boot_ns)
-        .max(0);
-    let secs = u64::try_from(ns / 1_000_000_000)
-        .unwrap_or(u64::MAX)
-        .min(LAST_SECOND_OF_9999);
-    let nanos = u32::try_from(ns % 1_000_000_000).unwrap_or(0);
-    UNIX_EPOCH + Duration::new(secs, nanos)
-}
-
 /// Who began a connection is its source; where that was not seen, the local end is.
 ///
 /// ECS wants both ends filled in whenever they are known. With an unknown role the choice says
@@ -288,61 +263,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_short_and_rounded_down() {
-        for (millis, text) in [
-            (0, "0.0s"),
-            (1_299, "1.2s"),
-            (9_999, "9.9s"),
-            (10_000, "10s"),
-            (61_999, "61s"),
-            (119_999, "119s"),
-            (120_000, "2m00s"),
-            (303_000, "5m03s"),
-            (7_199_000, "119m59s"),
-            (7_200_000, "2h00m"),
-            (11_100_000, "3h05m"),
-            (172_799_000, "47h59m"),
-            (183_600_000, "2d03h"),
-        ] {
-            assert_eq!(duration(Duration::from_millis(millis)), text);
-        }
-    }
-
-    #[test]
     fn unread_bytes_do_not_count_the_fin() {
         let seqs = |rcv_nxt, copied_seq| Seqs {
             rcv_nxt,
             copied_seq,
             ..Seqs::default()
         };
-        let unread = Some(Diagnosis::UnreadData);
-        let check = |state, seqs, text: &str| assert_eq!(why(unread, state, seqs).unwrap(), text);
-        check(TcpState::CloseWait, seqs(12, 1), "10 bytes never read");
-        check(TcpState::CloseWait, seqs(2, 0), "1 byte never read");
-        check(TcpState::Close, seqs(12, 1), "11 bytes never read");
+        let check = |kind, seqs, text: &str| {
+            assert_eq!(why(kind, Some(Diagnosis::UnreadData), seqs).unwrap(), text);
+        };
+        check(Kind::CloseWait, seqs(12, 1), "10 bytes never read");
+        check(Kind::CloseWait, seqs(2, 0), "1 byte never read");
+        check(Kind::ClosedHeld, seqs(12, 1), "11 bytes never read");
+        check(Kind::CloseWait, seqs(4, u32::MAX - 5), "9 bytes never read");
         check(
-            TcpState::CloseWait,
-            seqs(4, u32::MAX - 5),
-            "9 bytes never read",
+            Kind::Unaccepted,
+            seqs(12, 1),
+            "never accepted, 10 bytes never read",
         );
     }
 
     #[test]
-    fn wall_time_stays_within_what_can_be_written() {
-        let host = |wall_minus_boot_ns| Host {
-            name: String::new(),
-            id: String::new(),
-            boot_id: String::new(),
-            wall_minus_boot_ns,
-            agent_started: BootTime(0),
+    fn some_kinds_say_why_by_themselves() {
+        let check = |kind, diagnosis, text: Option<&str>| {
+            assert_eq!(why(kind, diagnosis, Seqs::default()).as_deref(), text);
         };
-        let check = |offset, at, text: &str| {
-            let time = wall(&host(offset), BootTime(at));
-            assert_eq!(humantime::format_rfc3339_micros(time).to_string(), text);
-        };
-        check(1_000_000_000, 1_999, "1970-01-01T00:00:01.000001Z");
-        check(-5, 3, "1970-01-01T00:00:00.000000Z");
-        check(i128::MAX, u64::MAX, "9999-12-31T23:59:59.884105Z");
-        check(i128::MIN, 0, "1970-01-01T00:00:00.000000Z");
+        check(Kind::CloseWait, None, None);
+        check(Kind::ClosedHeld, None, None);
+        check(Kind::HalfClosed, None, Some("peer never closed"));
+        check(Kind::Unaccepted, None, Some("never accepted"));
+        check(
+            Kind::Unaccepted,
+            Some(Diagnosis::EofUnread),
+            Some("never accepted"),
+        );
     }
 }

@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use super::super::escape::escape;
 use super::super::ids::Ids;
-use super::super::words::{source_and_destination, wall};
+use super::super::moments::wall;
+use super::super::words::source_and_destination;
 use super::process::Process;
 use crate::model::{BootTime, Host, Role, Socket};
 

@@ -1,7 +1,7 @@
 //! A leak: opened, updated, resolved.
 
 use super::super::words::{
-    age, push, push_blame, push_cause, push_holder, role, source_and_destination, why,
+    age, push, push_blame, push_cause, push_fd, push_holder, role, source_and_destination, why,
 };
 use super::paint::{Colour, Paint};
 use crate::model::{Finding, Phase, Role};
@@ -23,7 +23,7 @@ pub(super) fn line(paint: Paint, time: &str, finding: &Finding) -> String {
     match &leak.blame {
         Some(blame) => {
             push_blame(&mut who, finding, blame);
-            push(&mut who, format_args!(" fd {}", blame.fd));
+            push_fd(&mut who, leak.kind, blame.fd);
         }
         None => who.push_str("unknown process"),
     }
@@ -41,7 +41,7 @@ pub(super) fn line(paint: Paint, time: &str, finding: &Finding) -> String {
     if let Phase::Resolved(cause) = leak.phase {
         push_cause(&mut line, cause);
     } else {
-        if let Some(why) = why(leak.diagnosis, leak.socket.state, leak.seqs) {
+        if let Some(why) = why(leak.kind, leak.diagnosis, leak.seqs) {
             line.push_str(&why);
             separator = "; ";
         }
@@ -61,7 +61,7 @@ fn push_holders(line: &mut String, finding: &Finding) {
         if n > 0 {
             line.push_str(", ");
         }
-        push_holder(line, holder);
+        push_holder(line, finding.leak.kind, holder);
     }
     if let Some(more) = holders
         .len()

@@ -8,7 +8,7 @@ mod trace;
 
 use std::collections::BTreeMap;
 
-use super::words::wall;
+use super::moments::wall;
 use crate::model::{
     BootTime, Finding, HookReport, Host, Kind, Lifecycle, ScanGroup, Scanned, Status,
 };

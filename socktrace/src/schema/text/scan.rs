@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::super::escape::escape;
-use super::super::words::{count, duration, oldest, push, push_holder, why};
+use super::super::moments::duration;
+use super::super::words::{count, oldest, push, push_holder, why};
 use crate::model::{Kind, ScanGroup, Scanned};
 
 /// The names of the columns of [`line`].
@@ -16,7 +17,7 @@ pub(super) fn heading() -> String {
 pub(super) fn line(scanned: &Scanned) -> String {
     let mut who = String::new();
     match oldest(&scanned.holders) {
-        Some(holder) => push_holder(&mut who, holder),
+        Some(holder) => push_holder(&mut who, scanned.kind, holder),
         None => who.push('-'),
     }
     if scanned.holders.len() > 1 {
@@ -31,7 +32,7 @@ pub(super) fn line(scanned: &Scanned) -> String {
         &idle,
         &scanned.socket.local.to_string(),
         &scanned.socket.peer.to_string(),
-        &why(scanned.diagnosis, scanned.socket.state, scanned.seqs).unwrap_or_default(),
+        &why(scanned.kind, scanned.diagnosis, scanned.seqs).unwrap_or_default(),
     )
 }
 

@@ -5,7 +5,7 @@ use super::super::words::status_message;
 use super::paint::{Colour, Paint};
 use crate::model::{HookReport, Status, StatusReason, Support};
 
-/// `15:04:05Z  STATUS    started: 5 hooks ok, 1 fallback (accept); tracking 0 sockets, 0 leaks open`.
+/// `15:04:05Z  STATUS    started: hooks 5 ok, 1 fallback (accept); tracking 0 sockets, 0 leaks open`.
 pub(super) fn line(paint: Paint, time: &str, status: &Status) -> String {
     let colour = match status.reason {
         StatusReason::Started | StatusReason::Stopped => Colour::Green,
