@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use super::escape::escape_into;
 use super::moments::duration;
 use crate::model::{
-    Blame, Cause, Diagnosis, Finding, Holder, Kind, Leak, Phase, Role, Scanned, Seqs, Socket,
-    Status, Support, Task,
+    Blame, Cause, Diagnosis, Finding, Holder, Kind, Leak, Phase, Process, Role, Scanned, Seqs,
+    Socket, Status, Support, Task,
 };
 
 /// The sentence of a finding: `orders[812] fd 37 leaked: CLOSE_WAIT for 61s, EOF never read, peer 10.0.0.9:52114`.
@@ -194,9 +194,14 @@ pub(super) fn push_blame(out: &mut String, finding: &Finding, blame: &Blame) {
 
 fn process_name<'a>(finding: &'a Finding, blame: &'a Blame) -> &'a [u8] {
     match &finding.process {
-        Some(process) if process.tgid == blame.tgid && !process.name.is_empty() => &process.name,
+        Some(process) if is_blamed(process, blame) && !process.name.is_empty() => &process.name,
         _ => blame.comm.as_bytes(),
     }
+}
+
+/// Whether facts are those of the blamed process: the pid alone could be another's by now.
+pub(super) fn is_blamed(process: &Process, blame: &Blame) -> bool {
+    (process.tgid, process.started) == (blame.tgid, blame.started)
 }
 
 fn push_task(out: &mut String, task: &Task) {

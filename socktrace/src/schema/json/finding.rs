@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::super::container::container_id;
 use super::super::ids::Ids;
-use super::super::words::{message, role};
+use super::super::words::{is_blamed, message, role};
 use super::line::{
     Container, Endpoint, Event, Line, QueuedSocket, Shown, SocketFields, Sort, Traffic, nanos, time,
 };
@@ -96,10 +96,10 @@ pub(in super::super) fn finding(
     line.message = Some(message(finding));
     line.process = Process::blamed(host, ids, finding);
     line.traffic = Some(Traffic::new(&leak.socket, role, None));
-    let cgroup = finding
-        .process
-        .as_ref()
-        .and_then(|process| process.cgroup.as_deref());
+    let blamed = leak.blame.as_ref().zip(finding.process.as_ref());
+    let cgroup = blamed
+        .filter(|(blame, process)| is_blamed(process, blame))
+        .and_then(|(_, process)| process.cgroup.as_deref());
     line.container = cgroup.and_then(container_id).map(|id| Container { id });
     line.write(out);
 }

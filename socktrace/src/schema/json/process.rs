@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::super::escape::escape;
 use super::super::ids::Ids;
-use super::super::words::oldest;
+use super::super::words::{is_blamed, oldest};
 use super::line::{Shown, Time, Untrusted, time};
 use crate::model::{self, BootTime, Finding, Holder, Host, Scanned, Task, Tgid};
 
@@ -53,7 +53,7 @@ impl<'a> Process<'a> {
     pub(super) fn blamed(host: &Host, ids: &Ids, finding: &'a Finding) -> Option<Self> {
         let blame = finding.leak.blame.as_ref()?;
         let mut process = match &finding.process {
-            Some(facts) if facts.tgid == blame.tgid => Self::read(host, ids, facts),
+            Some(facts) if is_blamed(facts, blame) => Self::read(host, ids, facts),
             _ => Self::known(host, ids, blame.tgid, blame.started, blame.comm.as_bytes()),
         };
         process.thread = blame.tid.map(|tid| {

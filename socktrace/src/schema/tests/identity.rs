@@ -203,7 +203,8 @@ fn a_process_is_named_by_pid_and_start() {
         let mut finding = finding();
         let process = finding.process.as_mut().unwrap();
         change(process);
-        finding.leak.blame.as_mut().unwrap().tgid = process.tgid;
+        let blame = finding.leak.blame.as_mut().unwrap();
+        (blame.tgid, blame.started) = (process.tgid, process.started);
         let values = values(|encoder, out| encoder.encode_finding(&finding, out));
         values[0]["process"]["entity_id"]
             .as_str()
@@ -225,4 +226,22 @@ fn a_wall_clock_set_later_counts_from_then_on() {
     });
     assert_eq!(values[0]["@timestamp"], "2026-11-22T15:04:05.123456Z");
     assert_eq!(values[1]["@timestamp"], "2026-11-22T16:04:05.123456Z");
+}
+
+#[test]
+fn facts_of_another_process_are_not_put_on_the_blamed_one() {
+    let mut reused = finding();
+    let process = reused.process.as_mut().unwrap();
+    process.started = at(900);
+    process.name = b"newcomer".to_vec();
+    let values = values(|encoder, out| encoder.encode_finding(&reused, out));
+    assert_eq!(values[0]["process"]["name"], "orders");
+    assert_eq!(values[0]["process"]["executable"], Value::Null);
+    assert!(
+        values[0]["message"]
+            .as_str()
+            .unwrap()
+            .starts_with("orders[812] ")
+    );
+    assert_eq!(values[0]["container"], Value::Null);
 }
