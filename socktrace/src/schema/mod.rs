@@ -1,1 +1,19 @@
 //! Serialised shapes: the only place that knows them.
+//!
+//! * [`Encoder`] turns what the core says into lines, one stream each.
+//! * [`escape`] makes untrusted bytes safe to print.
+
+mod container;
+mod encoder;
+mod escape;
+mod ids;
+mod json;
+mod moments;
+mod text;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+pub use encoder::{Encoder, Format};
+pub use escape::{escape, escape_into};

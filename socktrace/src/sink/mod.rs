@@ -1,1 +1,37 @@
 //! Where lines go.
+//!
+//! * [`Target`]: a destination as it is named on the command line.
+//! * [`Sink`]: something that takes batches of lines; [`LineSink`] is one over any writer.
+//! * [`open`]: the sink for a target.
+//! * [`Sinks`]: several at once, none of which can stop another or whoever writes to them.
+
+mod error;
+mod line;
+mod open;
+mod queue;
+mod sinks;
+mod target;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::SinkError;
+pub use line::LineSink;
+pub use open::open;
+pub use sinks::{Report, Sinks, WhenFull};
+pub use target::{Target, TargetError};
+
+/// Takes batches of lines.
+pub trait Sink: Send {
+    /// What it is called in messages: `standard output`, or the path.
+    fn name(&self) -> &str;
+
+    /// Writes `batch`, whole lines each ended by a newline, and flushes it.
+    ///
+    /// # Errors
+    ///
+    /// [`SinkError::Closed`] where nobody reads any more; it will not get better.
+    /// [`SinkError::Write`] otherwise: the lines it counts are lost, the next batch may well pass. A
+    /// line that was torn is ended before the next one is written, so that it spoils none but itself.
+    fn write(&mut self, batch: &[u8]) -> Result<(), SinkError>;
+}

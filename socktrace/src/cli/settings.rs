@@ -1,0 +1,291 @@
+//! Validated settings.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::args::{
+    Args, ColorWhen, Command, DoctorArgs, FormatArg, GroupBy, KernelArgs, OutputArgs, ReplayArgs,
+    RunArgs, ScanArgs, TraceArgs,
+};
+use super::environment::Environment;
+use super::error::UsageError;
+use super::filter::Filter;
+use super::hooks::HookOverrides;
+use crate::schema::{Format, escape};
+use crate::sink::Target;
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settings {
+    /// `run`.
+    Run(RunSettings),
+    /// `trace`.
+    Trace(TraceSettings),
+    /// `scan`.
+    Scan(ScanSettings),
+    /// `doctor`.
+    Doctor(DoctorSettings),
+    /// `replay`.
+    Replay(ReplaySettings),
+}
+
+/// Destinations that get the same lines. There are two where the terminal gets text and files JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// What lines look like.
+    pub format: Format,
+    /// Whether text is coloured.
+    pub colour: bool,
+    /// Where they go, at least one.
+    pub targets: Vec<Target>,
+}
+
+/// What `run` and `trace` need to attach.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KernelSettings {
+    /// Where to record to.
+    pub record: Option<PathBuf>,
+    /// Hooks to use instead of trying.
+    pub hooks: HookOverrides,
+    /// Bytes of the ring buffer: a power of two, at least a page.
+    pub ring_size: u32,
+    /// Sockets to keep track of at once, at least 1.
+    pub max_sockets: u32,
+}
+
+/// See [`Settings::Run`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunSettings {
+    /// How long without progress makes a leak: 10 ms to a year.
+    pub leak_after: Duration,
+    /// Which sockets.
+    pub filter: Filter,
+    /// At least one.
+    pub outputs: Vec<Output>,
+    /// What to attach.
+    pub kernel: KernelSettings,
+}
+
+/// See [`Settings::Trace`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TraceSettings {
+    /// Which sockets.
+    pub filter: Filter,
+    /// At least one.
+    pub outputs: Vec<Output>,
+    /// What to attach.
+    pub kernel: KernelSettings,
+}
+
+/// See [`Settings::Scan`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScanSettings {
+    /// Group and count by this.
+    pub by: Option<GroupBy>,
+    /// Which sockets.
+    pub filter: Filter,
+    /// At least one.
+    pub outputs: Vec<Output>,
+}
+
+/// See [`Settings::Doctor`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DoctorSettings {
+    /// At least one.
+    pub outputs: Vec<Output>,
+}
+
+/// See [`Settings::Replay`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplaySettings {
+    /// The recording.
+    pub file: PathBuf,
+    /// How long without progress makes a leak: 10 ms to a year; `None`: as it was recorded.
+    pub leak_after: Option<Duration>,
+    /// Sockets to keep track of at once, at least 1.
+    pub max_sockets: u32,
+    /// Which sockets.
+    pub filter: Filter,
+    /// At least one.
+    pub outputs: Vec<Output>,
+}
+
+impl Settings {
+    /// The settings that `args` mean in `environment`.
+    pub(super) fn new(args: Args, environment: &Environment<'_>) -> Result<Self, UsageError> {
+        Ok(match args.command {
+            Command::Run(args) => Self::Run(RunSettings::new(args, environment)?),
+            Command::Trace(args) => Self::Trace(TraceSettings::new(args, environment)?),
+            Command::Scan(args) => Self::Scan(ScanSettings::new(args, environment)?),
+            Command::Doctor(DoctorArgs { output }) => Self::Doctor(DoctorSettings {
+                outputs: outputs(&output, environment)?,
+            }),
+            Command::Replay(args) => Self::Replay(ReplaySettings::new(args, environment)?),
+        })
+    }
+}
+
+impl RunSettings {
+    fn new(args: RunArgs, environment: &Environment<'_>) -> Result<Self, UsageError> {
+        let outputs = outputs(&args.output, environment)?;
+        Ok(Self {
+            leak_after: leak_after(args.leak_after)?,
+            filter: Filter::for_leaks(args.filter, environment)?,
+            kernel: KernelSettings::new(args.kernel, RUN_RING, &outputs, environment)?,
+            outputs,
+        })
+    }
+}
+
+impl TraceSettings {
+    fn new(args: TraceArgs, environment: &Environment<'_>) -> Result<Self, UsageError> {
+        let outputs = outputs(&args.output, environment)?;
+        Ok(Self {
+            filter: Filter::for_events(args.filter, environment)?,
+            kernel: KernelSettings::new(args.kernel, TRACE_RING, &outputs, environment)?,
+            outputs,
+        })
+    }
+}
+
+impl ScanSettings {
+    fn new(args: ScanArgs, environment: &Environment<'_>) -> Result<Self, UsageError> {
+        let filter = Filter::for_leaks(args.filter, environment)?;
+        Ok(Self {
+            by: args.by,
+            filter,
+            outputs: outputs(&args.output, environment)?,
+        })
+    }
+}
+
+impl ReplaySettings {
+    fn new(args: ReplayArgs, environment: &Environment<'_>) -> Result<Self, UsageError> {
+        Ok(Self {
+            file: args.file,
+            leak_after: args.leak_after.map(leak_after).transpose()?,
+            max_sockets: args.max_sockets,
+            filter: Filter::for_leaks(args.filter, environment)?,
+            outputs: outputs(&args.output, environment)?,
+        })
+    }
+}
+
+/// Only what concerns leaks is streamed: room for all the releases of a process that dies with 25,000.
+const RUN_RING: u32 = 4 << 20;
+
+/// Everything is streamed: room for a second of 10,000 connections.
+const TRACE_RING: u32 = 8 << 20;
+
+impl KernelSettings {
+    fn new(
+        args: KernelArgs,
+        default_ring: u32,
+        outputs: &[Output],
+        environment: &Environment<'_>,
+    ) -> Result<Self, UsageError> {
+        if let Some(path) = &args.record {
+            let name = || escape(path.as_os_str().as_bytes()).into_owned();
+            if path.as_os_str() == "-" {
+                return Err(UsageError::RecordToStdout);
+            }
+            let same = |target: &Target| *target == Target::File(path.clone());
+            if outputs.iter().flat_map(|output| &output.targets).any(same) {
+                return Err(UsageError::RecordIsOutput { name: name() });
+            }
+        }
+        let ring_size = match args.ring_size {
+            Some(bytes) => ring_size(bytes, environment.page_size)?,
+            None => default_ring.max(environment.page_size),
+        };
+        let hooks = args.hooks.unwrap_or_default();
+        Ok(Self {
+            record: args.record,
+            hooks,
+            ring_size,
+            max_sockets: args.max_sockets,
+        })
+    }
+}
+
+/// What the kernel takes as `max_entries` of a ring buffer (kernel/bpf/ringbuf.c): a power of two of
+/// whole pages. A gigabyte is more than anybody needs and fits the 32 bits.
+fn ring_size(bytes: u64, page: u32) -> Result<u32, UsageError> {
+    const MAX: u32 = 1 << 30;
+    match u32::try_from(bytes) {
+        Ok(size) if size.is_power_of_two() && (page..=MAX).contains(&size) => Ok(size),
+        _ => {
+            let clamped = bytes
+                .clamp(u64::from(page), u64::from(MAX))
+                .next_power_of_two();
+            let nearest = u32::try_from(clamped).unwrap_or(MAX);
+            Err(UsageError::RingSize {
+                bytes,
+                page,
+                max: MAX,
+                nearest,
+            })
+        }
+    }
+}
+
+fn leak_after(given: Duration) -> Result<Duration, UsageError> {
+    let least = Duration::from_millis(10);
+    let most = Duration::from_hours(365 * 24);
+    if given < least {
+        Err(UsageError::LeakAfterTooShort { given, least })
+    } else if given > most {
+        Err(UsageError::LeakAfterTooLong { given, most })
+    } else {
+        Ok(given)
+    }
+}
+
+fn outputs(args: &OutputArgs, environment: &Environment<'_>) -> Result<Vec<Output>, UsageError> {
+    let mut targets = Vec::new();
+    for spec in &args.output {
+        let target = Target::parse(spec.as_os_str())?;
+        if targets.contains(&target) {
+            return Err(UsageError::OutputTwice {
+                name: escape(spec.as_os_str().as_bytes()).into(),
+            });
+        }
+        targets.push(target);
+    }
+    if targets.is_empty() {
+        targets.push(Target::Stdout);
+    }
+    let mut outputs: Vec<Output> = Vec::new();
+    for target in targets {
+        let (format, colour) = encoding(args, &target, environment);
+        match outputs
+            .iter_mut()
+            .find(|o| o.format == format && o.colour == colour)
+        {
+            Some(output) => output.targets.push(target),
+            None => outputs.push(Output {
+                format,
+                colour,
+                targets: vec![target],
+            }),
+        }
+    }
+    Ok(outputs)
+}
+
+/// The format of a target, and whether it is coloured.
+fn encoding(args: &OutputArgs, target: &Target, environment: &Environment<'_>) -> (Format, bool) {
+    let terminal = *target == Target::Stdout && environment.stdout_is_terminal;
+    let format = match args.format {
+        Some(FormatArg::Text) => Format::Text,
+        None if terminal => Format::Text,
+        Some(FormatArg::Json) | None => Format::Json,
+    };
+    let colour = match args.color {
+        ColorWhen::Always => true,
+        ColorWhen::Never => false,
+        ColorWhen::Auto => terminal && !environment.no_color,
+    };
+    (format, colour && format == Format::Text)
+}

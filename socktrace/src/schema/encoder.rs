@@ -1,0 +1,129 @@
+//! One stream of lines.
+
+use super::ids::Ids;
+use super::{json, text};
+use crate::model::{BootTime, Finding, HookReport, Host, Lifecycle, ScanGroup, Scanned, Status};
+
+/// What lines look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// Columns for people.
+    Text,
+    /// One JSON object a line, in the shape of the Elastic Common Schema 9.4.
+    Json,
+}
+
+/// Turns what the core says into the lines of one stream and numbers them.
+///
+/// Every method appends whole lines, each ended by a newline, to `out`. The number (`event.sequence`)
+/// counts the events of this stream from 0 without gaps, so a consumer can see what it has missed:
+/// encode an event only if it is going to be written.
+#[derive(Debug)]
+pub struct Encoder {
+    lines: Lines,
+    host: Host,
+    sequence: u64,
+}
+
+/// What a format keeps between two lines.
+#[derive(Debug)]
+enum Lines {
+    Text(text::Printer),
+    Json(Ids),
+}
+
+impl Encoder {
+    /// A stream that begins. `colour` has a meaning in [`Format::Text`] only.
+    #[must_use]
+    pub fn new(format: Format, host: Host, colour: bool) -> Self {
+        let lines = match format {
+            Format::Text => Lines::Text(text::Printer::new(colour)),
+            Format::Json => Lines::Json(Ids::new(&host)),
+        };
+        Self {
+            lines,
+            host,
+            sequence: 0,
+        }
+    }
+
+    /// The number that the next event will have.
+    #[must_use]
+    pub fn next_sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Takes over a wall clock that was set after the start: nanoseconds to add to the boot clock.
+    pub fn set_wall_minus_boot_ns(&mut self, offset: i128) {
+        self.host.wall_minus_boot_ns = offset;
+    }
+
+    /// A finding: opened, updated or resolved.
+    pub fn encode_finding(&mut self, finding: &Finding, out: &mut Vec<u8>) {
+        let sequence = self.take_sequence();
+        match &mut self.lines {
+            Lines::Text(text) => text.finding(&self.host, finding, out),
+            Lines::Json(ids) => json::finding(&self.host, ids, sequence, finding, out),
+        }
+    }
+
+    /// An event of `trace`. As text, the first one is preceded by a line of headings.
+    pub fn encode_lifecycle(&mut self, event: &Lifecycle, out: &mut Vec<u8>) {
+        let sequence = self.take_sequence();
+        match &mut self.lines {
+            Lines::Text(text) => text.lifecycle(&self.host, event, out),
+            Lines::Json(ids) => json::lifecycle(&self.host, ids, sequence, event, out),
+        }
+    }
+
+    /// The agent's own health.
+    pub fn encode_status(&mut self, status: &Status, out: &mut Vec<u8>) {
+        let sequence = self.take_sequence();
+        match &mut self.lines {
+            Lines::Text(text) => text.status(&self.host, status, out),
+            Lines::Json(ids) => json::status(&self.host, ids, sequence, status, out),
+        }
+    }
+
+    /// A leaked socket seen by `scan`. As text, the first one is preceded by a line of headings.
+    pub fn encode_scanned(&mut self, scanned: &Scanned, out: &mut Vec<u8>) {
+        let sequence = self.take_sequence();
+        match &mut self.lines {
+            Lines::Text(text) => text.scanned(scanned, out),
+            Lines::Json(ids) => json::scanned(&self.host, ids, sequence, scanned, out),
+        }
+    }
+
+    /// One line of `scan --by`; `by` names what was grouped by (`process`, `peer` …).
+    pub fn encode_group(&mut self, at: BootTime, by: &str, group: &ScanGroup, out: &mut Vec<u8>) {
+        let sequence = self.take_sequence();
+        match &mut self.lines {
+            Lines::Text(text) => text.group(by, group, out),
+            Lines::Json(ids) => json::group(&self.host, ids, sequence, at, by, group, out),
+        }
+    }
+
+    /// The end of a `scan`. As text, a line that sums up what this stream has printed; nothing in JSON,
+    /// where consumers count for themselves and the exit status says whether there was anything.
+    pub fn finish_scan(&mut self, out: &mut Vec<u8>) {
+        match &mut self.lines {
+            Lines::Text(text) => text.scan_summary(out),
+            Lines::Json(_) => {}
+        }
+    }
+
+    /// One line of `doctor`.
+    pub fn encode_hook(&mut self, at: BootTime, hook: &HookReport, out: &mut Vec<u8>) {
+        let sequence = self.take_sequence();
+        match &mut self.lines {
+            Lines::Text(text) => text.hook(hook, out),
+            Lines::Json(ids) => json::hook(&self.host, ids, sequence, at, hook, out),
+        }
+    }
+
+    fn take_sequence(&mut self) -> u64 {
+        let sequence = self.sequence;
+        self.sequence += 1;
+        sequence
+    }
+}

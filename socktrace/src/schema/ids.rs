@@ -1,0 +1,113 @@
+//! Names that last: of a leak, of a line, of a process.
+//!
+//! All are version 5 UUIDs (RFC 9562 §5.5): a function of their parts and of nothing else, so that a
+//! restarted agent, or another tool with the same facts, arrives at the same names. Parts are joined
+//! with their lengths, so that no two lists of parts make the same name.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use crate::model::{BootTime, Cookie, Host, Leak, Phase, Tgid};
+
+/// The namespace of every name here (RFC 9562 §6.6): a random UUID drawn once for this program.
+const NAMESPACE: Uuid = Uuid::from_u128(0x5c8a_9d1e_7b34_4f06_a2d7_31e0_96cb_48f5);
+
+/// How many open leaks with made-up cookies are remembered; see [`Ids::leak`].
+const MAX_INODES: usize = 262_144;
+
+/// Makes names on one host.
+#[derive(Debug)]
+pub(super) struct Ids {
+    /// Names the host and its boot.
+    prefix: Vec<u8>,
+    agent_started: BootTime,
+    /// For open leaks with a made-up cookie, the inode they were first told with.
+    inodes: HashMap<Cookie, Option<u32>>,
+}
+
+impl Ids {
+    /// Names for `host` in its present boot.
+    pub(super) fn new(host: &Host) -> Self {
+        let mut prefix = Vec::new();
+        let host_name = if host.id.is_empty() {
+            &host.name
+        } else {
+            &host.id
+        };
+        push_part(&mut prefix, host_name.as_bytes());
+        push_part(&mut prefix, host.boot_id.as_bytes());
+        Self {
+            prefix,
+            agent_started: host.agent_started,
+            inodes: HashMap::new(),
+        }
+    }
+
+    /// Names a line of this stream; `sequence` is its number.
+    pub(super) fn event(&self, sequence: u64, dataset: &str) -> Uuid {
+        let started = self.agent_started.0.to_le_bytes();
+        self.name(
+            "event",
+            &[&started, &sequence.to_le_bytes(), dataset.as_bytes()],
+        )
+    }
+
+    /// Names a process: the pid alone does not, it is used again.
+    pub(super) fn process(&self, tgid: Tgid, started: BootTime) -> Uuid {
+        self.name(
+            "process",
+            &[&tgid.0.to_le_bytes(), &started.0.to_le_bytes()],
+        )
+    }
+
+    /// Names a leak on all its lines.
+    ///
+    /// The kernel's cookie names a socket for the whole boot. A made-up one names it for this run of
+    /// the agent only, so there the inode is taken, which lasts as long as the socket. A connection in
+    /// an accept queue has none yet: its name holds for this run, also after it was accepted.
+    pub(super) fn leak(&mut self, leak: &Leak) -> Uuid {
+        let cookie = leak.socket.cookie;
+        let episode = leak.episode.to_le_bytes();
+        if !leak.socket.cookie_synthetic {
+            return self.name("leak", &[b"cookie", &cookie.0.to_le_bytes(), &episode]);
+        }
+        if let Some(inode) = self.inode_at_first(leak) {
+            return self.name("leak", &[b"inode", &inode.to_le_bytes(), &episode]);
+        }
+        let started = self.agent_started.0.to_le_bytes();
+        self.name(
+            "leak",
+            &[b"run", &started, &cookie.0.to_le_bytes(), &episode],
+        )
+    }
+
+    /// The inode that the first line about this leak told: later ones may have learnt or lost it.
+    fn inode_at_first(&mut self, leak: &Leak) -> Option<u32> {
+        let cookie = leak.socket.cookie;
+        if matches!(leak.phase, Phase::Resolved(_)) {
+            self.inodes.remove(&cookie).unwrap_or(leak.socket.inode)
+        } else if self.inodes.len() < MAX_INODES {
+            *self.inodes.entry(cookie).or_insert(leak.socket.inode)
+        } else {
+            self.inodes
+                .get(&cookie)
+                .copied()
+                .unwrap_or(leak.socket.inode)
+        }
+    }
+
+    fn name(&self, what: &str, parts: &[&[u8]]) -> Uuid {
+        let mut name = self.prefix.clone();
+        push_part(&mut name, what.as_bytes());
+        for part in parts {
+            push_part(&mut name, part);
+        }
+        Uuid::new_v5(&NAMESPACE, &name)
+    }
+}
+
+fn push_part(name: &mut Vec<u8>, part: &[u8]) {
+    name.extend_from_slice(&(part.len() as u64).to_le_bytes());
+    name.extend_from_slice(part);
+}

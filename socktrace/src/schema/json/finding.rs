@@ -1,0 +1,105 @@
+//! A leak: opened, updated, resolved.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::super::container::container_id;
+use super::super::ids::Ids;
+use super::super::words::{is_blamed, message, role};
+use super::line::{
+    Container, Endpoint, Event, Line, QueuedSocket, Shown, SocketFields, Sort, Traffic, nanos, time,
+};
+use super::process::{HolderFields, Process, TaskFields, holders};
+use crate::model::{Finding, Host, Phase};
+
+const SORT: Sort = Sort {
+    kind: "alert",
+    category: &["network", "process"],
+    types: &["info"],
+    action: "socket.leak",
+    dataset: "socktrace.leak",
+};
+
+#[derive(Serialize)]
+struct Socktrace<'a> {
+    leak: Leak<'a>,
+    socket: QueuedSocket,
+    local: Endpoint,
+    peer: Endpoint,
+}
+
+#[derive(Serialize)]
+struct Leak<'a> {
+    id: Shown<Uuid>,
+    kind: &'static str,
+    phase: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    diagnosis: Option<&'static str>,
+    /// `null` until it is resolved.
+    cause: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    closed_by: Option<TaskFields>,
+    holders: Vec<HolderFields<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner_via: Option<&'static str>,
+    /// The descriptor of the blamed process: for `unaccepted`, its listener's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fd: Option<u32>,
+    /// False: it was there before anybody looked, and `event.start` is the latest it can have begun.
+    since_seen: bool,
+    episode: u32,
+}
+
+/// Appends the line of a finding.
+pub(in super::super) fn finding(
+    host: &Host,
+    ids: &mut Ids,
+    sequence: u64,
+    finding: &Finding,
+    out: &mut Vec<u8>,
+) {
+    let leak = &finding.leak;
+    let id = ids.leak(leak);
+    let (cause, closed_by) = match leak.phase {
+        Phase::Resolved(cause) => (Some(cause.name()), cause.released_by()),
+        Phase::Open | Phase::Update => (None, None),
+    };
+    let role = role(leak.kind, leak.role);
+    let socktrace = Socktrace {
+        leak: Leak {
+            id: Shown(id),
+            kind: leak.kind.name(),
+            phase: leak.phase.name(),
+            diagnosis: leak.diagnosis.map(crate::model::Diagnosis::name),
+            cause,
+            closed_by: closed_by.map(TaskFields::from),
+            holders: holders(&leak.holders),
+            owner_via: leak.blame.map(|blame| blame.via.name()),
+            fd: leak.blame.map(|blame| blame.fd),
+            since_seen: leak.since_seen,
+            episode: leak.episode,
+        },
+        socket: QueuedSocket {
+            socket: SocketFields::new(&leak.socket, role),
+            rx_queue: leak.seqs.rx_queue(),
+            tx_queue: leak.seqs.tx_queue(),
+        },
+        local: leak.socket.local.into(),
+        peer: leak.socket.peer.into(),
+    };
+    let mut event = Event::new(&SORT, ids, sequence);
+    event.start = Some(time(host, leak.since));
+    event.end = matches!(leak.phase, Phase::Resolved(_)).then(|| time(host, leak.at));
+    event.duration = Some(nanos(leak.age()));
+
+    let mut line = Line::new(host, leak.at, event, socktrace);
+    line.message = Some(message(finding));
+    line.process = Process::blamed(host, ids, finding);
+    line.traffic = Some(Traffic::new(&leak.socket, role, None));
+    let blamed = leak.blame.as_ref().zip(finding.process.as_ref());
+    let cgroup = blamed
+        .filter(|(blame, process)| is_blamed(process, blame))
+        .and_then(|(_, process)| process.cgroup.as_deref());
+    line.container = cgroup.and_then(container_id).map(|id| Container { id });
+    line.write(out);
+}

@@ -1,0 +1,155 @@
+//! The events of `trace`.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::super::ids::Ids;
+use super::line::{
+    Bytes, Endpoint, ErrorCode, Event, Line, SocketFields, Sort, Traffic, nanos, time,
+};
+use super::process::Process;
+use crate::model::{BootTime, Host, Lifecycle, LifecycleEvent, TcpState};
+
+const DATASET: &str = "socktrace.trace";
+
+#[derive(Serialize)]
+struct Socktrace {
+    socket: TracedSocket,
+    local: Endpoint,
+    peer: Endpoint,
+}
+
+#[derive(Serialize)]
+struct TracedSocket {
+    #[serde(flatten)]
+    socket: SocketFields,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    old_state: Option<&'static str>,
+    /// Nanoseconds spent in the state that was left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    old_state_duration: Option<u64>,
+    /// Nanoseconds since the connection was connected or accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lifetime: Option<u64>,
+}
+
+/// What differs from event to event.
+struct Facts {
+    action: &'static str,
+    types: &'static [&'static str],
+    outcome: Option<&'static str>,
+    start: Option<BootTime>,
+    duration: Option<Duration>,
+    old_state: Option<TcpState>,
+    bytes: Option<Bytes>,
+    error: Option<u32>,
+}
+
+/// Appends the line of a lifecycle event.
+pub(in super::super) fn lifecycle(
+    host: &Host,
+    ids: &Ids,
+    sequence: u64,
+    lifecycle: &Lifecycle,
+    out: &mut Vec<u8>,
+) {
+    let facts = facts(lifecycle);
+    let socket = lifecycle.what.socket();
+    let socktrace = Socktrace {
+        socket: TracedSocket {
+            socket: SocketFields::new(socket, lifecycle.role),
+            old_state: facts.old_state.map(TcpState::name),
+            old_state_duration: lifecycle.in_state.map(nanos),
+            lifetime: lifecycle.lifetime.map(nanos),
+        },
+        local: socket.local.into(),
+        peer: socket.peer.into(),
+    };
+    let sort = Sort {
+        kind: "event",
+        category: &["network"],
+        types: facts.types,
+        action: facts.action,
+        dataset: DATASET,
+    };
+    let mut event = Event::new(&sort, ids, sequence);
+    event.outcome = facts.outcome;
+    event.start = facts.start.map(|start| time(host, start));
+    event.duration = facts.duration.map(nanos);
+
+    let mut line = Line::new(host, lifecycle.at, event, socktrace);
+    line.error = facts.error.map(|errno| ErrorCode {
+        code: errno_name(errno),
+    });
+    line.process = lifecycle.owner.as_ref().map(Process::of_task);
+    line.traffic = Some(Traffic::new(socket, lifecycle.role, facts.bytes));
+    line.write(out);
+}
+
+/// One `start` (connected or accepted) and one `end` (released) a connection; the rest is `info`.
+fn facts(lifecycle: &Lifecycle) -> Facts {
+    const START: &[&str] = &["connection", "start"];
+    const INFO: &[&str] = &["connection", "info"];
+    const END: &[&str] = &["connection", "end"];
+    let plain = |action, types| Facts {
+        action,
+        types,
+        outcome: None,
+        start: None,
+        duration: None,
+        old_state: None,
+        bytes: None,
+        error: None,
+    };
+    match &lifecycle.what {
+        LifecycleEvent::Connect(connect) => {
+            let failed = connect.socket.state == TcpState::Close;
+            Facts {
+                outcome: Some(if failed { "failure" } else { "success" }),
+                start: Some(connect.started),
+                duration: Some(lifecycle.at.since(connect.started)),
+                ..plain("socket.connect", if failed { INFO } else { START })
+            }
+        }
+        LifecycleEvent::Accept(_) => plain("socket.accept", START),
+        LifecycleEvent::StateChange(change) => Facts {
+            old_state: Some(change.old),
+            error: change.error,
+            // Only then do the counters stand still.
+            bytes: (change.socket.state == TcpState::Close).then_some(Bytes {
+                received: change.bytes_received,
+                acked: change.bytes_acked,
+            }),
+            ..plain("socket.state_change", INFO)
+        },
+        LifecycleEvent::Release(release) => Facts {
+            start: release.opened,
+            duration: lifecycle.lifetime,
+            bytes: Some(Bytes {
+                received: release.bytes_received,
+                acked: release.bytes_acked,
+            }),
+            ..plain("socket.release", END)
+        },
+    }
+}
+
+/// The name of an error TCP ends connections with (include/uapi/asm-generic/errno.h), else its number.
+fn errno_name(errno: u32) -> String {
+    const NAMES: [(i32, &str); 9] = [
+        (libc::EPIPE, "EPIPE"),
+        (libc::EPROTO, "EPROTO"),
+        (libc::ENETUNREACH, "ENETUNREACH"),
+        (libc::ECONNABORTED, "ECONNABORTED"),
+        (libc::ECONNRESET, "ECONNRESET"),
+        (libc::ETIMEDOUT, "ETIMEDOUT"),
+        (libc::ECONNREFUSED, "ECONNREFUSED"),
+        (libc::EHOSTUNREACH, "EHOSTUNREACH"),
+        (libc::EACCES, "EACCES"),
+    ];
+    let known = NAMES
+        .into_iter()
+        .find(|(number, _)| i64::from(*number) == i64::from(errno));
+    known.map_or_else(|| errno.to_string(), |(_, name)| name.to_owned())
+}

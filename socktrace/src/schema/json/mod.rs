@@ -1,0 +1,17 @@
+//! One JSON object a line, field names of the Elastic Common Schema 9.4, the rest under `socktrace`.
+//!
+//! * [`line`]: the parts every line has, and how values are written.
+//! * [`process`]: processes, threads and holders.
+//! * [`finding`], [`lifecycle`], [`status`], [`scan`]: one kind of line each.
+
+mod finding;
+mod lifecycle;
+mod line;
+mod process;
+mod scan;
+mod status;
+
+pub(super) use finding::finding;
+pub(super) use lifecycle::lifecycle;
+pub(super) use scan::{group, scanned};
+pub(super) use status::{hook, status};

@@ -1,0 +1,172 @@
+//! Processes, threads and holders.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::super::escape::escape;
+use super::super::ids::Ids;
+use super::super::words::{is_blamed, oldest};
+use super::line::{Shown, Time, Untrusted, time};
+use crate::model::{self, BootTime, Finding, Holder, Host, Scanned, Task, Tgid};
+
+/// `process`.
+#[derive(Serialize)]
+pub(super) struct Process<'a> {
+    pid: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<Untrusted<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    executable: Option<Untrusted<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command_line: Option<Untrusted<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entity_id: Option<Shown<Uuid>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thread: Option<Thread<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<User>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent: Option<Parent>,
+}
+
+#[derive(Serialize)]
+struct Thread<'a> {
+    id: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<Untrusted<'a>>,
+}
+
+#[derive(Serialize)]
+struct User {
+    id: Shown<u32>,
+}
+
+#[derive(Serialize)]
+struct Parent {
+    pid: u32,
+}
+
+impl<'a> Process<'a> {
+    /// The blamed process of a finding: what /proc told, else what the kernel did.
+    pub(super) fn blamed(host: &Host, ids: &Ids, finding: &'a Finding) -> Option<Self> {
+        let blame = finding.leak.blame.as_ref()?;
+        let mut process = match &finding.process {
+            Some(facts) if is_blamed(facts, blame) => Self::read(host, ids, facts),
+            _ => Self::known(host, ids, blame.tgid, blame.started, blame.comm.as_bytes()),
+        };
+        process.thread = blame.tid.map(|tid| {
+            let named = finding.thread.as_ref().filter(|thread| thread.tid == tid);
+            let name = named.and_then(|thread| thread.name.as_deref());
+            Thread {
+                id: tid.0,
+                name: name.map(Untrusted),
+            }
+        });
+        Some(process)
+    }
+
+    /// The oldest holder of a scanned socket.
+    pub(super) fn oldest_holder(host: &Host, ids: &Ids, scanned: &'a Scanned) -> Option<Self> {
+        if let Some(facts) = &scanned.process {
+            return Some(Self::read(host, ids, facts));
+        }
+        let oldest = oldest(&scanned.holders)?;
+        Some(Self::known(
+            host,
+            ids,
+            oldest.tgid,
+            oldest.started,
+            oldest.comm.as_bytes(),
+        ))
+    }
+
+    /// The process of a thread whose name, as it was then, is all that is known.
+    pub(super) fn of_task(task: &'a Task) -> Self {
+        let comm = task.comm.as_bytes();
+        // A thread's name is the process's only where the thread leads it.
+        let leads = task.tid.0 == task.tgid.0;
+        Self {
+            name: leads.then_some(Untrusted(comm)),
+            thread: Some(Thread {
+                id: task.tid.0,
+                name: Some(Untrusted(comm)),
+            }),
+            ..Self::unknown(task.tgid)
+        }
+    }
+
+    fn read(host: &Host, ids: &Ids, facts: &'a model::Process) -> Self {
+        Self {
+            executable: facts.executable.as_deref().map(Untrusted),
+            command_line: facts.command_line.as_deref().map(Untrusted),
+            user: facts.uid.map(|uid| User { id: Shown(uid) }),
+            parent: facts.parent.map(|parent| Parent { pid: parent.0 }),
+            ..Self::known(host, ids, facts.tgid, facts.started, &facts.name)
+        }
+    }
+
+    fn known(host: &Host, ids: &Ids, tgid: Tgid, started: BootTime, name: &'a [u8]) -> Self {
+        Self {
+            name: (!name.is_empty()).then_some(Untrusted(name)),
+            start: Some(time(host, started)),
+            entity_id: Some(Shown(ids.process(tgid, started))),
+            ..Self::unknown(tgid)
+        }
+    }
+
+    fn unknown(tgid: Tgid) -> Self {
+        Self {
+            pid: tgid.0,
+            name: None,
+            executable: None,
+            command_line: None,
+            start: None,
+            entity_id: None,
+            thread: None,
+            user: None,
+            parent: None,
+        }
+    }
+}
+
+/// One of `socktrace.leak.holders`.
+#[derive(Serialize)]
+pub(super) struct HolderFields<'a> {
+    pid: u32,
+    fd: u32,
+    comm: Untrusted<'a>,
+}
+
+/// `socktrace.leak.holders`.
+pub(super) fn holders(holders: &[Holder]) -> Vec<HolderFields<'_>> {
+    let fields = |h| {
+        let Holder { tgid, fd, comm, .. }: &Holder = h;
+        HolderFields {
+            pid: tgid.0,
+            fd: *fd,
+            comm: Untrusted(comm.as_bytes()),
+        }
+    };
+    holders.iter().map(fields).collect()
+}
+
+/// `socktrace.leak.closed_by`.
+#[derive(Serialize)]
+pub(super) struct TaskFields {
+    pid: u32,
+    tid: u32,
+    comm: String,
+}
+
+impl From<Task> for TaskFields {
+    fn from(task: Task) -> Self {
+        let comm = escape(task.comm.as_bytes()).into_owned();
+        Self {
+            pid: task.tgid.0,
+            tid: task.tid.0,
+            comm,
+        }
+    }
+}

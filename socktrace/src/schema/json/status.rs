@@ -1,0 +1,110 @@
+//! The agent's own health, and what `doctor` finds.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::super::ids::Ids;
+use super::super::words::status_message;
+use super::line::{Event, Line, Sort, Untrusted};
+use crate::model::{BootTime, HookReport, Host, Status};
+
+/// ECS has no category for the health of the observer itself: an empty one is what it asks for then.
+const STATUS: Sort = Sort {
+    kind: "state",
+    category: &[],
+    types: &[],
+    action: "socktrace.status",
+    dataset: "socktrace.status",
+};
+
+const DOCTOR: Sort = Sort {
+    action: "socktrace.doctor",
+    dataset: "socktrace.doctor",
+    ..STATUS
+};
+
+#[derive(Serialize)]
+struct Socktrace<'a> {
+    status: StatusFields<'a>,
+}
+
+#[derive(Serialize)]
+struct StatusFields<'a> {
+    reason: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    hooks: Vec<Hook<'a>>,
+    /// Records lost since the start, by place; a place without losses may be absent.
+    lost: BTreeMap<&'static str, u64>,
+    tracked: u64,
+    open: u64,
+}
+
+#[derive(Serialize)]
+struct Hook<'a> {
+    purpose: &'static str,
+    support: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    used: Option<Untrusted<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lost: Option<Untrusted<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cure: Option<Untrusted<'a>>,
+}
+
+impl<'a> From<&'a HookReport> for Hook<'a> {
+    fn from(hook: &'a HookReport) -> Self {
+        // They may quote the kernel's own words on why it refused something.
+        let text = |text: &'a str| (!text.is_empty()).then_some(Untrusted(text.as_bytes()));
+        Self {
+            purpose: hook.purpose,
+            support: hook.support.name(),
+            used: text(&hook.used),
+            lost: text(&hook.lost),
+            cure: text(&hook.cure),
+        }
+    }
+}
+
+/// Appends the line of a status.
+pub(in super::super) fn status(
+    host: &Host,
+    ids: &Ids,
+    sequence: u64,
+    status: &Status,
+    out: &mut Vec<u8>,
+) {
+    let fields = StatusFields {
+        reason: status.reason.name(),
+        hooks: status.hooks.iter().map(Hook::from).collect(),
+        lost: status
+            .lost
+            .iter()
+            .map(|(place, lost)| (place.name(), *lost))
+            .collect(),
+        tracked: status.tracked,
+        open: status.open,
+    };
+    let event = Event::new(&STATUS, ids, sequence);
+    let mut line = Line::new(host, status.at, event, Socktrace { status: fields });
+    line.message = Some(status_message(status));
+    line.write(out);
+}
+
+#[derive(Serialize)]
+struct Doctor<'a> {
+    hook: Hook<'a>,
+}
+
+/// Appends a line of `doctor`.
+pub(in super::super) fn hook(
+    host: &Host,
+    ids: &Ids,
+    sequence: u64,
+    at: BootTime,
+    hook: &HookReport,
+    out: &mut Vec<u8>,
+) {
+    let event = Event::new(&DOCTOR, ids, sequence);
+    Line::new(host, at, event, Doctor { hook: hook.into() }).write(out);
+}

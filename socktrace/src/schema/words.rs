@@ -1,0 +1,306 @@
+//! Phrases shared by the formats: who, how long, why, what happened.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+
+use super::escape::escape_into;
+use super::moments::duration;
+use crate::model::{
+    Blame, Cause, Diagnosis, Finding, Holder, Kind, Leak, Phase, Process, Role, Scanned, Seqs,
+    Socket, Status, Support, Task,
+};
+
+/// The sentence of a finding: `orders[812] fd 37 leaked: CLOSE_WAIT for 61s, EOF never read, peer 10.0.0.9:52114`.
+pub(super) fn message(finding: &Finding) -> String {
+    let leak = &finding.leak;
+    let mut out = String::new();
+    match leak.blame {
+        Some(blame) => {
+            push_process(&mut out, finding, &blame);
+            push_fd(&mut out, leak.kind, blame.fd);
+        }
+        None => out.push_str("unknown process"),
+    }
+    out.push_str(match (leak.phase, leak.kind) {
+        (Phase::Open, Kind::Unaccepted) => " leaks a connection: ",
+        (Phase::Open, _) => " leaked: ",
+        (Phase::Update, Kind::Unaccepted) => " still leaks a connection: ",
+        (Phase::Update, _) => " is still leaked: ",
+        (Phase::Resolved(_), _) => " is no longer leaked: ",
+    });
+    if let Phase::Resolved(cause) = leak.phase {
+        push_cause(&mut out, cause);
+        push(&mut out, format_args!(" after {}", age(leak)));
+    } else {
+        push(
+            &mut out,
+            format_args!("{} for {}", leak.socket.state, age_in_words(leak)),
+        );
+        if let Some(why) = why(leak.kind, leak.diagnosis, leak.seqs) {
+            push(&mut out, format_args!(", {why}"));
+        }
+    }
+    push(&mut out, format_args!(", peer {}", leak.socket.peer));
+    out
+}
+
+/// The sentence of a scanned socket: `orders[812] fd 37: CLOSE_WAIT, idle for at least 61s, …`.
+pub(super) fn scan_message(scanned: &Scanned) -> String {
+    let mut out = String::new();
+    match oldest(&scanned.holders) {
+        Some(holder) => push_holder(&mut out, scanned.kind, holder),
+        None => out.push_str("unknown process"),
+    }
+    push(&mut out, format_args!(": {}", scanned.socket.state));
+    if let Some(idle) = scanned.idle {
+        push(
+            &mut out,
+            format_args!(", idle for at least {}", duration(idle)),
+        );
+    }
+    if let Some(why) = why(scanned.kind, scanned.diagnosis, scanned.seqs) {
+        push(&mut out, format_args!(", {why}"));
+    }
+    push(&mut out, format_args!(", peer {}", scanned.socket.peer));
+    out
+}
+
+/// The sentence of a status: `started: hooks 5 ok, 1 fallback (accept); tracking 0 sockets, 0 leaks open`.
+pub(super) fn status_message(status: &Status) -> String {
+    let mut out = status.reason.name().to_owned();
+    let mut separator = ": hooks ";
+    for support in [Support::Ok, Support::Fallback, Support::Missing] {
+        let served = status.hooks.iter().filter(|hook| hook.support == support);
+        let purposes: Vec<_> = served.map(|hook| hook.purpose).collect();
+        if purposes.is_empty() {
+            continue;
+        }
+        push(
+            &mut out,
+            format_args!("{separator}{} {}", purposes.len(), support.name()),
+        );
+        if support != Support::Ok {
+            push(&mut out, format_args!(" ({})", purposes.join(", ")));
+        }
+        separator = ", ";
+    }
+    let separator = if status.hooks.is_empty() { ": " } else { "; " };
+    let (tracked, open) = (status.tracked, status.open);
+    push(
+        &mut out,
+        format_args!(
+            "{separator}tracking {}",
+            count(tracked, "socket", "sockets")
+        ),
+    );
+    push(
+        &mut out,
+        format_args!(", {} open", count(open, "leak", "leaks")),
+    );
+    let lost = status.lost.iter().filter(|(_, lost)| **lost > 0);
+    for (n, (place, lost)) in lost.enumerate() {
+        out.push_str(if n == 0 { "; lost " } else { ", " });
+        push(&mut out, format_args!("{} {lost}", place.name()));
+    }
+    out
+}
+
+/// A number and its noun.
+pub(super) fn count(n: u64, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
+/// The holder that has run longest: the one a leak is put down to where nobody was seen using it.
+pub(super) fn oldest(holders: &[Holder]) -> Option<&Holder> {
+    holders
+        .iter()
+        .min_by_key(|holder| (holder.started, holder.tgid))
+}
+
+/// How the connection came to be; one in an accept queue was not begun here, seen or not.
+pub(super) fn role(kind: Kind, seen: Role) -> Role {
+    if kind == Kind::Unaccepted {
+        Role::Accepted
+    } else {
+        seen
+    }
+}
+
+/// Why, in a few words; `None` where nothing is known.
+pub(super) fn why(kind: Kind, diagnosis: Option<Diagnosis>, seqs: Seqs) -> Option<String> {
+    let unread = (diagnosis == Some(Diagnosis::UnreadData)).then(|| unread(kind, seqs));
+    if kind == Kind::Unaccepted {
+        let unread = unread
+            .map(|unread| format!(", {unread}"))
+            .unwrap_or_default();
+        return Some(format!("never accepted{unread}"));
+    }
+    unread.or_else(|| phrase(kind, diagnosis).map(str::to_owned))
+}
+
+fn phrase(kind: Kind, diagnosis: Option<Diagnosis>) -> Option<&'static str> {
+    match diagnosis {
+        Some(Diagnosis::UnreadData) => Some("data never read"),
+        Some(Diagnosis::EofUnread) => Some("EOF never read"),
+        Some(Diagnosis::EofRead) => Some("EOF read, never closed"),
+        Some(Diagnosis::EofUnknown) => Some("all data read, never closed"),
+        Some(Diagnosis::Reset) => Some("connection reset, never closed"),
+        Some(Diagnosis::AfterFin) => Some("both ends finished, never closed"),
+        Some(Diagnosis::Timeout) => Some("peer stopped answering, never closed"),
+        None if kind == Kind::HalfClosed => Some("peer never closed"),
+        None => None,
+    }
+}
+
+fn unread(kind: Kind, seqs: Seqs) -> String {
+    // In CLOSE_WAIT the peer's FIN takes a sequence number of its own, which is no byte of data.
+    let fin = u32::from(matches!(kind, Kind::CloseWait | Kind::Unaccepted));
+    let bytes = u64::from(seqs.rx_queue().saturating_sub(fin));
+    format!("{} never read", count(bytes, "byte", "bytes"))
+}
+
+/// What ended a finding: `closed by orders[812/815]`.
+pub(super) fn push_cause(out: &mut String, cause: Cause) {
+    out.push_str(match cause {
+        Cause::Closed(_) => "closed",
+        Cause::Exited(_) => "holder exited",
+        Cause::Progress => "bytes moved again",
+        Cause::Reset => "the kernel dropped the connection",
+    });
+    if let Some(task) = cause.released_by() {
+        out.push_str(if matches!(cause, Cause::Exited(_)) {
+            ", "
+        } else {
+            " by "
+        });
+        push_task(out, &task);
+    }
+}
+
+/// `orders[812]`: the process's own name, or what the kernel knew it by.
+fn push_process(out: &mut String, finding: &Finding, blame: &Blame) {
+    escape_into(process_name(finding, blame), out);
+    push(out, format_args!("[{}]", blame.tgid.0));
+}
+
+/// `orders[812/815]`, or `orders[812]` where no thread is known.
+pub(super) fn push_blame(out: &mut String, finding: &Finding, blame: &Blame) {
+    escape_into(process_name(finding, blame), out);
+    match blame.tid {
+        Some(tid) => push(out, format_args!("[{}/{}]", blame.tgid.0, tid.0)),
+        None => push(out, format_args!("[{}]", blame.tgid.0)),
+    }
+}
+
+fn process_name<'a>(finding: &'a Finding, blame: &'a Blame) -> &'a [u8] {
+    match &finding.process {
+        Some(process) if is_blamed(process, blame) && !process.name.is_empty() => &process.name,
+        _ => blame.comm.as_bytes(),
+    }
+}
+
+/// Whether facts are those of the blamed process: the pid alone could be another's by now.
+pub(super) fn is_blamed(process: &Process, blame: &Blame) -> bool {
+    (process.tgid, process.started) == (blame.tgid, blame.started)
+}
+
+fn push_task(out: &mut String, task: &Task) {
+    escape_into(task.comm.as_bytes(), out);
+    push(out, format_args!("[{}/{}]", task.tgid.0, task.tid.0));
+}
+
+/// `orders[812] fd 37`, or `orders[812] listener fd 3`.
+pub(super) fn push_holder(out: &mut String, kind: Kind, holder: &Holder) {
+    escape_into(holder.comm.as_bytes(), out);
+    push(out, format_args!("[{}]", holder.tgid.0));
+    push_fd(out, kind, holder.fd);
+}
+
+/// ` fd 37`. A connection in an accept queue has none: what is held is its listener.
+pub(super) fn push_fd(out: &mut String, kind: Kind, fd: u32) {
+    out.push_str(if kind == Kind::Unaccepted {
+        " listener fd "
+    } else {
+        " fd "
+    });
+    push(out, format_args!("{fd}"));
+}
+
+/// Formats into a `String`, which cannot fail.
+pub(super) fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
+    let written = out.write_fmt(text);
+    debug_assert!(written.is_ok(), "a String takes everything");
+}
+
+/// How long a leak has lasted, `≥` where it was there before anybody looked.
+pub(super) fn age(leak: &Leak) -> String {
+    let age = duration(leak.age());
+    if leak.since_seen {
+        age
+    } else {
+        format!("≥{age}")
+    }
+}
+
+fn age_in_words(leak: &Leak) -> String {
+    let age = duration(leak.age());
+    if leak.since_seen {
+        age
+    } else {
+        format!("at least {age}")
+    }
+}
+
+/// Who began a connection is its source; where that was not seen, the local end is.
+///
+/// ECS wants both ends filled in whenever they are known. With an unknown role the choice says
+/// nothing about who began, and `network.direction` says so: `unknown`. The local end comes first
+/// because that is whose socket the line is about, and a guess by port number would look like a fact.
+pub(super) fn source_and_destination(socket: &Socket, role: Role) -> (SocketAddr, SocketAddr) {
+    match role {
+        Role::Accepted => (socket.peer, socket.local),
+        Role::Connected | Role::Unknown => (socket.local, socket.peer),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unread_bytes_do_not_count_the_fin() {
+        let seqs = |rcv_nxt, copied_seq| Seqs {
+            rcv_nxt,
+            copied_seq,
+            ..Seqs::default()
+        };
+        let check = |kind, seqs, text: &str| {
+            assert_eq!(why(kind, Some(Diagnosis::UnreadData), seqs).unwrap(), text);
+        };
+        check(Kind::CloseWait, seqs(12, 1), "10 bytes never read");
+        check(Kind::CloseWait, seqs(2, 0), "1 byte never read");
+        check(Kind::ClosedHeld, seqs(12, 1), "11 bytes never read");
+        check(Kind::CloseWait, seqs(4, u32::MAX - 5), "9 bytes never read");
+        check(
+            Kind::Unaccepted,
+            seqs(12, 1),
+            "never accepted, 10 bytes never read",
+        );
+    }
+
+    #[test]
+    fn some_kinds_say_why_by_themselves() {
+        let check = |kind, diagnosis, text: Option<&str>| {
+            assert_eq!(why(kind, diagnosis, Seqs::default()).as_deref(), text);
+        };
+        check(Kind::CloseWait, None, None);
+        check(Kind::ClosedHeld, None, None);
+        check(Kind::HalfClosed, None, Some("peer never closed"));
+        check(Kind::Unaccepted, None, Some("never accepted"));
+        check(
+            Kind::Unaccepted,
+            Some(Diagnosis::EofUnread),
+            Some("never accepted"),
+        );
+    }
+}

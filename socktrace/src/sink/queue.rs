@@ -1,0 +1,238 @@
+//! One sink on a thread of its own, behind a bounded queue.
+
+use std::io;
+use std::mem;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use super::line::count_lines;
+use super::{Report, Sink, SinkError, WhenFull};
+
+/// Bytes that may wait for a sink: some 4000 findings.
+const CAPACITY: usize = 4 * 1024 * 1024;
+
+/// Buffers that grew beyond this during a burst are given back after it.
+const KEEP: usize = 256 * 1024;
+
+/// Writing a batch needs little.
+const STACK: usize = 128 * 1024;
+
+/// The end of a sink's queue that is written to.
+#[derive(Debug)]
+pub(super) struct Queue {
+    name: String,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Lines that wait.
+    pending: Vec<u8>,
+    /// Lines being written now.
+    writing: u64,
+    /// No more will come.
+    ending: bool,
+    /// The thread has ended: everything is written, or nobody reads any more.
+    done: bool,
+    closed: bool,
+    /// Lines dropped since the queue became full.
+    dropping: Option<u64>,
+    /// Lines lost since writing began to fail.
+    failing: Option<u64>,
+    lost: u64,
+    news: Vec<Report>,
+}
+
+impl Queue {
+    /// Starts the thread of `sink`.
+    pub(super) fn start(sink: Box<dyn Sink>) -> io::Result<Self> {
+        let name = sink.name().to_owned();
+        let shared = Arc::new(Shared::default());
+        let of_thread = Arc::clone(&shared);
+        let thread = thread::Builder::new()
+            .name("sink".to_owned())
+            .stack_size(STACK);
+        thread.spawn(move || drain(sink, &of_thread))?;
+        Ok(Self { name, shared })
+    }
+
+    /// Puts `batch` into the queue.
+    pub(super) fn push(&self, batch: &[u8], when_full: WhenFull) {
+        let full = |state: &State| {
+            !state.pending.is_empty() && state.pending.len() + batch.len() > CAPACITY
+        };
+        let mut state = self.shared.lock();
+        if when_full == WhenFull::Wait {
+            state = self
+                .shared
+                .wait_while(state, |state| full(state) && !state.done);
+        }
+        if state.done {
+            state.lost += count_lines(batch);
+        } else if full(&state) {
+            state.drop_lines(&self.name, count_lines(batch));
+        } else {
+            if let Some(lines) = state.dropping.take() {
+                state.news.push(Report::Recovered {
+                    name: self.name.clone(),
+                    lines,
+                });
+            }
+            state.pending.extend_from_slice(batch);
+            self.shared.changed.notify_all();
+        }
+    }
+
+    /// What has happened since the last call.
+    pub(super) fn news(&self) -> Vec<Report> {
+        mem::take(&mut self.shared.lock().news)
+    }
+
+    /// Nobody reads any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.shared.lock().closed
+    }
+
+    /// Lines that were lost since the start.
+    pub(super) fn lost(&self) -> u64 {
+        self.shared.lock().lost
+    }
+
+    /// What messages call it.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Tells the thread that no more will come.
+    pub(super) fn end(&self) {
+        self.shared.lock().ending = true;
+        self.shared.changed.notify_all();
+    }
+
+    /// Waits until everything is written; false if that takes longer than `patience`.
+    pub(super) fn wait_done(&self, patience: Duration) -> bool {
+        let state = self.shared.lock();
+        let waited = self
+            .shared
+            .changed
+            .wait_timeout_while(state, patience, |s| !s.done);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let lines = count_lines(&state.pending) + state.writing;
+        if !state.done && lines > 0 {
+            state.lost += lines;
+            state.news.push(Report::Unfinished {
+                name: self.name.clone(),
+                lines,
+            });
+        }
+        state.done
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Shared {
+    /// A thread that panicked holding the lock has left a state that is still whole.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_while<'a>(
+        &self,
+        state: MutexGuard<'a, State>,
+        condition: impl Fn(&State) -> bool,
+    ) -> MutexGuard<'a, State> {
+        let waited = self.changed.wait_while(state, |state| condition(state));
+        waited.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn drop_lines(&mut self, name: &str, lines: u64) {
+        self.lost += lines;
+        if let Some(dropped) = &mut self.dropping {
+            *dropped += lines;
+        } else {
+            self.dropping = Some(lines);
+            self.news.push(Report::Full {
+                name: name.to_owned(),
+            });
+        }
+    }
+
+    /// Notes how a write of `self.writing` lines ended. True: go on.
+    fn written(&mut self, name: &str, result: Result<(), SinkError>) -> bool {
+        let all = mem::take(&mut self.writing);
+        match result {
+            Ok(()) => {
+                if let Some(lines) = self.failing.take() {
+                    self.news.push(Report::Recovered {
+                        name: name.to_owned(),
+                        lines,
+                    });
+                }
+                true
+            }
+            Err(error) if error.is_closed() => {
+                self.lost += all + count_lines(&self.pending);
+                self.pending = Vec::new();
+                self.closed = true;
+                self.news.push(Report::Failed(error));
+                false
+            }
+            Err(error) => {
+                let lines = if let SinkError::Write { lines, .. } = &error {
+                    *lines
+                } else {
+                    all
+                };
+                self.lost += lines;
+                if let Some(lost) = &mut self.failing {
+                    *lost += lines;
+                } else {
+                    self.failing = Some(lines);
+                    self.news.push(Report::Failed(error));
+                }
+                true
+            }
+        }
+    }
+}
+
+/// The thread: writes what waits, all of it at once, until there is no more to come.
+fn drain(mut sink: Box<dyn Sink>, shared: &Shared) {
+    let name = sink.name().to_owned();
+    let mut batch = Vec::new();
+    let mut state = shared.lock();
+    loop {
+        state = shared.wait_while(state, |state| state.pending.is_empty() && !state.ending);
+        if state.pending.is_empty() {
+            break;
+        }
+        batch.clear();
+        batch.shrink_to(KEEP);
+        mem::swap(&mut batch, &mut state.pending);
+        state.writing = count_lines(&batch);
+        drop(state);
+        shared.changed.notify_all();
+        let result = sink.write(&batch);
+        state = shared.lock();
+        if !state.written(&name, result) {
+            break;
+        }
+    }
+    state.done = true;
+    drop(state);
+    shared.changed.notify_all();
+}

@@ -1,0 +1,137 @@
+//! Several sinks at once.
+
+use std::time::Duration;
+
+use super::queue::Queue;
+use super::{Sink, SinkError, Target, open};
+
+/// What to do when a sink is slower than what is written to it and its queue is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenFull {
+    /// Wait: for commands that come to an end by themselves.
+    Wait,
+    /// Drop and count: for the agent, whose reading of the kernel nobody may hold up.
+    Drop,
+}
+
+/// Something that happened to a sink. The caller may print it, and limit how often.
+#[derive(Debug, thiserror::Error)]
+pub enum Report {
+    /// It cannot be written to, for the first time or again after a success.
+    #[error(transparent)]
+    Failed(SinkError),
+    /// It is too slow: lines are being dropped.
+    #[error("{name} is too slow; lines are being dropped")]
+    Full {
+        /// Which sink.
+        name: String,
+    },
+    /// Lines get through again.
+    #[error("{name} works again; lost {lines} lines")]
+    Recovered {
+        /// Which sink.
+        name: String,
+        /// Lines lost in between.
+        lines: u64,
+    },
+    /// At the end, lines were still waiting for a sink that did not take them.
+    #[error("{name} did not take the last {lines} lines in time")]
+    Unfinished {
+        /// Which sink.
+        name: String,
+        /// How many.
+        lines: u64,
+    },
+}
+
+impl Report {
+    /// Nobody reads any more: a quiet end.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        matches!(self, Self::Failed(error) if error.is_closed())
+    }
+}
+
+/// Several sinks that get the same lines.
+///
+/// Each has a thread and a bounded queue, so that a slow or failing one delays none of the others.
+#[derive(Debug)]
+pub struct Sinks {
+    queues: Vec<Queue>,
+    when_full: WhenFull,
+}
+
+impl Sinks {
+    /// Opens every target.
+    ///
+    /// # Errors
+    ///
+    /// [`SinkError::Open`] for the first that cannot be opened, or that gets no thread.
+    pub fn open<'a>(
+        targets: impl IntoIterator<Item = &'a Target>,
+        when_full: WhenFull,
+    ) -> Result<Self, SinkError> {
+        let sinks: Result<Vec<_>, _> = targets.into_iter().map(open).collect();
+        Self::new(sinks?, when_full)
+    }
+
+    /// Starts `sinks`.
+    ///
+    /// # Errors
+    ///
+    /// [`SinkError::Open`] for one that gets no thread.
+    pub fn new(sinks: Vec<Box<dyn Sink>>, when_full: WhenFull) -> Result<Self, SinkError> {
+        let start = |sink: Box<dyn Sink>| {
+            let name = sink.name().to_owned();
+            Queue::start(sink).map_err(|reason| SinkError::Open { name, reason })
+        };
+        let queues: Result<Vec<_>, _> = sinks.into_iter().map(start).collect();
+        Ok(Self {
+            queues: queues?,
+            when_full,
+        })
+    }
+
+    /// Hands `batch`, whole lines, to every sink. What became of it is told by [`Sinks::news`].
+    pub fn write(&mut self, batch: &[u8]) {
+        if batch.is_empty() {
+            return;
+        }
+        for queue in &self.queues {
+            queue.push(batch, self.when_full);
+        }
+    }
+
+    /// What has happened since the last call.
+    #[must_use]
+    pub fn news(&mut self) -> Vec<Report> {
+        self.queues.iter().flat_map(Queue::news).collect()
+    }
+
+    /// Nobody reads any of them any more: time to end quietly.
+    #[must_use]
+    pub fn all_closed(&self) -> bool {
+        !self.queues.is_empty() && self.queues.iter().all(Queue::is_closed)
+    }
+
+    /// Lines lost since the start, by sink.
+    pub fn lost(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.queues.iter().map(|queue| (queue.name(), queue.lost()))
+    }
+
+    /// Lets every sink write what waits, at most for about `patience`, and returns the last news.
+    #[must_use]
+    pub fn finish(mut self, patience: Duration) -> Vec<Report> {
+        for queue in &self.queues {
+            queue.end();
+        }
+        // They drain side by side: once one has used up the time, so have the others.
+        let mut left = patience;
+        for queue in &self.queues {
+            if !queue.wait_done(left) {
+                left = Duration::ZERO;
+            }
+        }
+        self.news()
+    }
+}
