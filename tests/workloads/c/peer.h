@@ -63,7 +63,7 @@ static inline int peer_connect(const struct sockaddr_storage *address)
 }
 
 /* The life of the peer: every order is answered with itself once it is done. */
-static inline void peer_serve(int control)
+static inline _Noreturn void peer_serve(int control)
 {
     static int fds[PEER_CONNECTIONS];
     int count = 0;

@@ -27,7 +27,7 @@
 enum { LIFETIME_S = 120, STATE_DEADLINE_MS = 5000, ADDRESS_TEXT = 64 };
 
 /* Ends with one line that says what failed. */
-static inline void die(const char *what)
+static inline _Noreturn void die(const char *what)
 {
     fprintf(stderr, "%s: %s\n", what, strerror(errno));
     exit(1);
@@ -61,7 +61,7 @@ static inline bool take_flag(int *argc, char **argv, const char *name)
     return false;
 }
 
-static inline void usage(const char *program, const char *arguments)
+static inline _Noreturn void usage(const char *program, const char *arguments)
 {
     fprintf(stderr, "usage: %s %s\n", program, arguments);
     exit(2);
@@ -138,7 +138,7 @@ static inline void close_and_report(int fd)
 }
 
 /* Ends in order; what is still open is closed by the caller or by the kernel. */
-static inline void done(void)
+static inline _Noreturn void done(void)
 {
     puts("{\"step\":\"done\"}");
     exit(0);
