@@ -141,7 +141,7 @@ static inline void close_and_report(int fd)
 static inline _Noreturn void done(void)
 {
     puts("{\"step\":\"done\"}");
-    exit(0);
+    exit(fflush(stdout) == 0 ? 0 : 1);
 }
 
 /* ---- addresses and listeners ----------------------------------------------------------------- */
