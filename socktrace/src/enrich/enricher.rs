@@ -1,0 +1,256 @@
+//! Adds names to what leaves the core.
+
+use super::{ProcFs, Processes};
+use crate::model::{BootTime, Comm, Finding, Leak, Process, Scanned, Tgid};
+
+/// Adds names to findings and to the rows of a scan.
+#[derive(Debug)]
+pub struct Enricher {
+    processes: Processes,
+}
+
+impl Enricher {
+    /// With facts from `proc`, kept for at most `capacity` processes.
+    #[must_use]
+    pub fn new(proc: ProcFs, capacity: usize) -> Self {
+        Self {
+            processes: Processes::new(proc, capacity),
+        }
+    }
+
+    /// A leak with its blamed process and thread.
+    ///
+    /// Of a process that can no longer be looked at, what the kernel told is left: pid, start and name.
+    pub fn finding(&mut self, leak: Leak) -> Finding {
+        let process = leak.blame.map(|b| self.process(b.tgid, b.started, b.comm));
+        let thread = leak.blame.and_then(|b| {
+            b.tid
+                .map(|tid| self.processes.thread(b.tgid, b.started, tid))
+        });
+        Finding {
+            leak,
+            process,
+            thread,
+        }
+    }
+
+    /// A row of a scan with its oldest holder.
+    pub fn scanned(&mut self, scanned: Scanned) -> Scanned {
+        let oldest = scanned
+            .holders
+            .iter()
+            .min_by_key(|h| (h.started, h.tgid))
+            .copied();
+        let process = oldest.map(|h| self.process(h.tgid, h.started, h.comm));
+        Scanned { process, ..scanned }
+    }
+
+    fn process(&mut self, tgid: Tgid, started: BootTime, comm: Comm) -> Process {
+        let facts = self.processes.facts_named(tgid, started, comm);
+        facts.unwrap_or_else(|| Process {
+            tgid,
+            started,
+            name: comm.as_bytes().to_vec(),
+            executable: None,
+            command_line: None,
+            uid: None,
+            parent: None,
+            cgroup: None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+    use crate::enrich::fake::{FakeProc, at_ticks};
+    use crate::model::{
+        Blame, Cookie, Family, Holder, KernelAddr, Kind, OwnerVia, Phase, Role, Seqs, Socket,
+        TcpState, Thread, Tid,
+    };
+
+    fn socket() -> Socket {
+        Socket {
+            cookie: Cookie(1),
+            cookie_synthetic: false,
+            kaddr: KernelAddr(0xffff),
+            netns: 1,
+            inode: Some(2),
+            family: Family::V4,
+            state: TcpState::CloseWait,
+            no_socket: false,
+            dead: false,
+            established_once: true,
+            local: SocketAddr::from(([127, 0, 0, 1], 80)),
+            peer: SocketAddr::from(([127, 0, 0, 1], 5000)),
+        }
+    }
+
+    fn holder(tgid: u32, started: BootTime) -> Holder {
+        Holder {
+            tgid: Tgid(tgid),
+            fd: 5,
+            comm: Comm::from_bytes(b"holder"),
+            started,
+        }
+    }
+
+    fn leak(blame: Option<Blame>) -> Leak {
+        Leak {
+            phase: Phase::Open,
+            at: BootTime(60),
+            kind: Kind::CloseWait,
+            diagnosis: None,
+            socket: socket(),
+            seqs: Seqs::default(),
+            since: BootTime(0),
+            since_seen: true,
+            episode: 0,
+            role: Role::Accepted,
+            holders: vec![holder(7, at_ticks(100))],
+            blame,
+        }
+    }
+
+    fn blame(tid: Option<u32>) -> Blame {
+        Blame {
+            tgid: Tgid(7),
+            started: at_ticks(100),
+            comm: Comm::from_bytes(b"orders"),
+            tid: tid.map(Tid),
+            via: OwnerVia::LastIo,
+            fd: 5,
+        }
+    }
+
+    fn bare(tgid: u32, started: BootTime, name: &[u8]) -> Process {
+        Process {
+            tgid: Tgid(tgid),
+            started,
+            name: name.to_vec(),
+            executable: None,
+            command_line: None,
+            uid: None,
+            parent: None,
+            cgroup: None,
+        }
+    }
+
+    #[test]
+    fn a_finding_names_the_blamed_process_and_thread() {
+        let fake = FakeProc::new();
+        fake.process(7, b"orders", 100);
+        fake.thread(7, 8, b"worker-2", b'S');
+        let finding = Enricher::new(fake.proc(), 8).finding(leak(Some(blame(Some(8)))));
+        assert_eq!(finding.leak, leak(Some(blame(Some(8)))));
+        let process = finding.process.unwrap();
+        assert_eq!(process.name, b"orders");
+        assert_eq!(
+            process.executable.as_deref(),
+            Some(&b"/usr/bin/program"[..])
+        );
+        assert_eq!(
+            finding.thread,
+            Some(Thread {
+                tid: Tid(8),
+                name: Some(b"worker-2".to_vec())
+            })
+        );
+    }
+
+    #[test]
+    fn no_thread_is_guessed() {
+        let fake = FakeProc::new();
+        fake.process(7, b"orders", 100);
+        let finding = Enricher::new(fake.proc(), 8).finding(leak(Some(blame(None))));
+        assert!(finding.process.is_some());
+        assert_eq!(finding.thread, None);
+    }
+
+    #[test]
+    fn nobody_blamed_is_nobody_named() {
+        let finding = Enricher::new(FakeProc::new().proc(), 8).finding(leak(None));
+        assert_eq!((finding.process, finding.thread), (None, None));
+    }
+
+    #[test]
+    fn of_a_process_that_is_gone_the_kernels_word_is_left() {
+        let fake = FakeProc::new();
+        fake.process(7, b"another", 999);
+        fake.thread(7, 8, b"another's", b'S');
+        let finding = Enricher::new(fake.proc(), 8).finding(leak(Some(blame(Some(8)))));
+        assert_eq!(finding.process, Some(bare(7, at_ticks(100), b"orders")));
+        assert_eq!(
+            finding.thread,
+            Some(Thread {
+                tid: Tid(8),
+                name: None
+            })
+        );
+    }
+
+    #[test]
+    fn a_resolved_finding_keeps_the_facts_of_the_dead() {
+        let fake = FakeProc::new();
+        fake.process(7, b"orders", 100);
+        let mut enricher = Enricher::new(fake.proc(), 8);
+        let open = enricher.finding(leak(Some(blame(None))));
+        fake.remove_process(7);
+        let resolved = enricher.finding(leak(Some(blame(None))));
+        assert!(
+            open.process
+                .as_ref()
+                .is_some_and(|p| p.executable.is_some())
+        );
+        assert_eq!(resolved.process, open.process);
+    }
+
+    #[test]
+    fn a_scan_names_the_oldest_holder() {
+        let fake = FakeProc::new();
+        fake.process(7, b"young", 300);
+        fake.process(8, b"old", 100);
+        fake.process(9, b"middle", 200);
+        let holders = vec![
+            holder(7, at_ticks(300)),
+            holder(8, at_ticks(100)),
+            holder(9, at_ticks(200)),
+        ];
+        let row = Scanned {
+            at: BootTime(60),
+            kind: Kind::CloseWait,
+            diagnosis: None,
+            socket: socket(),
+            seqs: Seqs::default(),
+            idle: None,
+            holders,
+            process: None,
+        };
+        let mut enricher = Enricher::new(fake.proc(), 8);
+        let named = enricher.scanned(row.clone());
+        assert_eq!(named.process.as_ref().map(|p| p.tgid), Some(Tgid(8)));
+        assert_eq!(
+            named.process.as_ref().map(|p| &p.name[..]),
+            Some(&b"old"[..])
+        );
+        assert_eq!(
+            Scanned {
+                process: None,
+                ..named
+            },
+            row
+        );
+
+        fake.remove_process(8);
+        let gone = Enricher::new(fake.proc(), 8).scanned(row.clone());
+        assert_eq!(gone.process, Some(bare(8, at_ticks(100), b"holder")));
+
+        let unheld = enricher.scanned(Scanned {
+            holders: vec![],
+            ..row
+        });
+        assert_eq!(unheld.process, None);
+    }
+}
