@@ -8,6 +8,7 @@ mod licences;
 mod run;
 mod setup;
 mod shell;
+mod tidy;
 mod toolchain;
 
 use std::ffi::OsString;
@@ -44,6 +45,8 @@ enum Command {
     },
     /// Check licences and sources of all dependencies
     Licences,
+    /// Check what compilers do not: file lengths, who imports what, clocks, SAFETY comments
+    Tidy,
 }
 
 fn main() -> ExitCode {
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Command::Build { debug } => build::command(debug),
         Command::Run { arguments } => run::command(&arguments),
         Command::Licences => licences::command(),
+        Command::Tidy => tidy::command(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
