@@ -35,13 +35,18 @@ pub(crate) fn command() -> Result<()> {
     for complaint in &complaints {
         eprintln!("tidy: {complaint}");
     }
-    ensure!(complaints.is_empty(), "{} places are untidy", complaints.len());
+    ensure!(
+        complaints.is_empty(),
+        "{} places are untidy",
+        complaints.len()
+    );
     eprintln!("tidy: {} files are tidy", files.len());
     Ok(())
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     for entry in entries {
         let entry = entry?;
         let kind = entry.file_type()?;

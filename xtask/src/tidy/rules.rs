@@ -35,12 +35,25 @@ const IMPURE: [&str; 20] = [
 ];
 
 /// Macros that print or panic.
-const IMPURE_MACROS: [&str; 7] =
-    ["panic", "unreachable", "print", "println", "eprint", "eprintln", "dbg"];
+const IMPURE_MACROS: [&str; 7] = [
+    "panic",
+    "unreachable",
+    "print",
+    "println",
+    "eprint",
+    "eprintln",
+    "dbg",
+];
 
 /// Ends of paths that read a clock or sleep.
-const CLOCKS: [&str; 6] =
-    ["Instant::now", "SystemTime::now", "clock_gettime", "gettimeofday", "thread::sleep", "nanosleep"];
+const CLOCKS: [&str; 6] = [
+    "Instant::now",
+    "SystemTime::now",
+    "clock_gettime",
+    "gettimeofday",
+    "thread::sleep",
+    "nanosleep",
+];
 
 /// Text that belongs nowhere in the tree: work put off, and the machine it was written on.
 /// Taken apart so that this file passes its own rule.
@@ -64,7 +77,10 @@ pub(super) fn check(name: &Path, text: &str) -> Vec<String> {
         }
     }
     found.sort();
-    found.into_iter().map(|(line, what)| format!("{}:{line}: {what}", name.display())).collect()
+    found
+        .into_iter()
+        .map(|(line, what)| format!("{}:{line}: {what}", name.display()))
+        .collect()
 }
 
 /// A line, counted from 1, and what is wrong there.
@@ -78,7 +94,11 @@ fn rust(name: &Path, text: &str, source: &Source) -> Found {
     }
     if let Ok(module) = name.strip_prefix("socktrace/src") {
         let of_tests = is_test_file(module);
-        let code: Vec<&UsedPath> = source.paths.iter().filter(|path| !(path.in_test || of_tests)).collect();
+        let code: Vec<&UsedPath> = source
+            .paths
+            .iter()
+            .filter(|path| !(path.in_test || of_tests))
+            .collect();
         if PURE.iter().any(|pure| is_module(module, pure)) {
             found.extend(impure(&code));
             if !of_tests {
@@ -96,7 +116,10 @@ fn too_long(text: &str) -> Found {
     if lines < MAX_LINES {
         return Vec::new();
     }
-    vec![(lines, format!("has {lines} lines; a file stays under {MAX_LINES}"))]
+    vec![(
+        lines,
+        format!("has {lines} lines; a file stays under {MAX_LINES}"),
+    )]
 }
 
 fn forbidden_text(text: &str) -> Found {
@@ -111,10 +134,18 @@ fn forbidden_text(text: &str) -> Found {
 fn unfinished(source: &Source) -> Found {
     let mut found = Vec::new();
     for window in source.tokens.windows(3) {
-        let [first, second, third] = window else { continue };
+        let [first, second, third] = window else {
+            continue;
+        };
         let line = first.line;
-        match [first.text.as_str(), second.text.as_str(), third.text.as_str()] {
-            [name @ ("todo" | "unimplemented"), "!", _] => found.push((line, format!("`{name}!` is a stub"))),
+        match [
+            first.text.as_str(),
+            second.text.as_str(),
+            third.text.as_str(),
+        ] {
+            [name @ ("todo" | "unimplemented"), "!", _] => {
+                found.push((line, format!("`{name}!` is a stub")));
+            }
             // Outer attributes, and the end of inner ones (`#![allow`).
             ["#" | "!", "[", "allow"] => {
                 found.push((line, "`allow` hides; use `#[expect(…, reason = …)]`".into()));
@@ -132,7 +163,10 @@ fn without_safety(text: &str, source: &Source) -> Found {
     let is_explained = |line: usize| {
         // The comment may stand before a statement that began some lines above the block.
         let above = lines.get(..line).unwrap_or_default().iter().rev();
-        above.take_while(|line| !line.trim().is_empty()).take(12).any(|line| line.contains("SAFETY:"))
+        above
+            .take_while(|line| !line.trim().is_empty())
+            .take(12)
+            .any(|line| line.contains("SAFETY:"))
     };
     let needs_it = |pair: &[Token]| matches!(pair, [first, second] if first.text == "unsafe" && (second.text == "{" || second.text == "impl"));
     source
@@ -147,30 +181,63 @@ fn without_safety(text: &str, source: &Source) -> Found {
 
 fn clocks(source: &Source) -> Found {
     let reads = |path: &UsedPath| {
-        CLOCKS.iter().any(|clock| path.path.strip_suffix(clock).is_some_and(|rest| rest.is_empty() || rest.ends_with("::")))
+        CLOCKS.iter().any(|clock| {
+            path.path
+                .strip_suffix(clock)
+                .is_some_and(|rest| rest.is_empty() || rest.ends_with("::"))
+        })
     };
     source
         .paths
         .iter()
         .filter(|path| reads(path))
-        .map(|path| (path.line, format!("`{}`: time is read in clock.rs, and nothing sleeps", path.path)))
+        .map(|path| {
+            (
+                path.line,
+                format!(
+                    "`{}`: time is read in clock.rs, and nothing sleeps",
+                    path.path
+                ),
+            )
+        })
         .collect()
 }
 
 fn impure(code: &[&UsedPath]) -> Found {
     code.iter()
         .filter(|path| IMPURE.iter().any(|impure| path.is_in(impure)))
-        .map(|path| (path.line, format!("`{}` in a module that is pure", path.path)))
+        .map(|path| {
+            (
+                path.line,
+                format!("`{}` in a module that is pure", path.path),
+            )
+        })
         .collect()
 }
 
 fn panics(tokens: &[Token]) -> Found {
     let mut found = Vec::new();
-    for window in tokens.windows(3).filter(|window| window.iter().all(|token| !token.in_test)) {
-        let [first, second, third] = window else { continue };
-        match [first.text.as_str(), second.text.as_str(), third.text.as_str()] {
-            [".", name @ ("unwrap" | "expect" | "unwrap_err" | "expect_err"), "("] => {
-                found.push((second.line, format!("`.{name}()` can panic, in a module that must not")));
+    for window in tokens
+        .windows(3)
+        .filter(|window| window.iter().all(|token| !token.in_test))
+    {
+        let [first, second, third] = window else {
+            continue;
+        };
+        match [
+            first.text.as_str(),
+            second.text.as_str(),
+            third.text.as_str(),
+        ] {
+            [
+                ".",
+                name @ ("unwrap" | "expect" | "unwrap_err" | "expect_err"),
+                "(",
+            ] => {
+                found.push((
+                    second.line,
+                    format!("`.{name}()` can panic, in a module that must not"),
+                ));
             }
             [name, "!", "(" | "[" | "{"] if IMPURE_MACROS.contains(&name) => {
                 found.push((first.line, format!("`{name}!` in a module that is pure")));
@@ -186,11 +253,18 @@ fn misplaced(module: &Path, code: &[&UsedPath]) -> Found {
     let mut found = Vec::new();
     for path in code {
         let of_crate = path.path.split("::").next().unwrap_or_default();
-        if matches!(of_crate, "aya" | "aya_log" | "aya_obj") && !is_module(module, "source/kernel") {
-            found.push((path.line, format!("`{}`: only source/kernel names aya", path.path)));
+        if matches!(of_crate, "aya" | "aya_log" | "aya_obj") && !is_module(module, "source/kernel")
+        {
+            found.push((
+                path.line,
+                format!("`{}`: only source/kernel names aya", path.path),
+            ));
         }
         if matches!(of_crate, "serde" | "serde_json") && !is_module(module, "schema") {
-            found.push((path.line, format!("`{}`: only schema names serde", path.path)));
+            found.push((
+                path.line,
+                format!("`{}`: only schema names serde", path.path),
+            ));
         }
     }
     found
@@ -203,5 +277,7 @@ fn is_module(file: &Path, name: &str) -> bool {
 
 /// Whether the whole file is the body of a `#[cfg(test)] mod`.
 fn is_test_file(file: &Path) -> bool {
-    file.with_extension("").iter().any(|part| part == "tests" || part == "testing")
+    file.with_extension("")
+        .iter()
+        .any(|part| part == "tests" || part == "testing")
 }

@@ -39,7 +39,9 @@ pub(super) struct UsedPath {
 impl UsedPath {
     /// Whether it is `prefix` or something in it.
     pub(super) fn is_in(&self, prefix: &str) -> bool {
-        self.path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+        self.path
+            .strip_prefix(prefix)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
     }
 }
 
@@ -74,10 +76,18 @@ impl Source {
                     } else {
                         path.push(ident.to_string(), line);
                     }
-                    self.tokens.push(Token { text: ident.to_string(), line, in_test });
+                    self.tokens.push(Token {
+                        text: ident.to_string(),
+                        line,
+                        in_test,
+                    });
                 }
                 TokenTree::Punct(punct) => {
-                    self.tokens.push(Token { text: punct.as_char().to_string(), line, in_test });
+                    self.tokens.push(Token {
+                        text: punct.as_char().to_string(),
+                        line,
+                        in_test,
+                    });
                     if punct.as_char() == ':' {
                         path.colons += 1;
                     } else {
@@ -89,7 +99,11 @@ impl Source {
                 }
                 TokenTree::Literal(literal) => {
                     self.end(&mut path, in_test, prefix);
-                    self.tokens.push(Token { text: literal.to_string(), line, in_test });
+                    self.tokens.push(Token {
+                        text: literal.to_string(),
+                        line,
+                        in_test,
+                    });
                 }
                 TokenTree::Group(group) => {
                     let mut inner = Vec::new();
@@ -117,16 +131,28 @@ impl Source {
             Delimiter::None => ("", ""),
         };
         let line = group.span_open().start().line;
-        self.tokens.push(Token { text: open.into(), line, in_test });
+        self.tokens.push(Token {
+            text: open.into(),
+            line,
+            in_test,
+        });
         self.walk(group.stream(), prefix, in_test);
         let line = group.span_close().start().line;
-        self.tokens.push(Token { text: close.into(), line, in_test });
+        self.tokens.push(Token {
+            text: close.into(),
+            line,
+            in_test,
+        });
     }
 
     /// Keeps a path that has come to its end and starts the next one.
     fn end(&mut self, path: &mut Path, in_test: bool, prefix: &[String]) {
         if let Some(line) = path.line {
-            self.paths.push(UsedPath { path: path.segments.join("::"), line, in_test });
+            self.paths.push(UsedPath {
+                path: path.segments.join("::"),
+                line,
+                in_test,
+            });
         }
         *path = Path::new(prefix);
     }
@@ -144,7 +170,11 @@ struct Path {
 impl Path {
     fn new(prefix: &[String]) -> Self {
         // A prefix was followed by `::` before its braces.
-        Self { segments: prefix.to_vec(), colons: 2, line: None }
+        Self {
+            segments: prefix.to_vec(),
+            colons: 2,
+            line: None,
+        }
     }
 
     fn continues(&self) -> bool {
@@ -166,12 +196,18 @@ fn is_cfg_test(tree: &TokenTree, rest: &mut Peekable<impl Iterator<Item = TokenT
     let Some(TokenTree::Group(attribute)) = rest.peek() else {
         return false;
     };
-    let words: Vec<String> = attribute.stream().into_iter().map(|tree| tree.to_string()).collect();
+    let words: Vec<String> = attribute
+        .stream()
+        .into_iter()
+        .map(|tree| tree.to_string())
+        .collect();
     let [cfg, condition] = words.as_slice() else {
         return false;
     };
     let condition: String = condition.split_whitespace().collect();
     hash.as_char() == '#'
         && cfg == "cfg"
-        && (condition == "(test)" || condition.starts_with("(any(test,") || condition.starts_with("(all(test,"))
+        && (condition == "(test)"
+            || condition.starts_with("(any(test,")
+            || condition.starts_with("(all(test,"))
 }
