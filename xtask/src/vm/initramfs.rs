@@ -112,8 +112,7 @@ export PYTHON=/usr/bin/python3 PYTHONDONTWRITEBYTECODE=1
 for word in $(cat /proc/cmdline); do
     case "$word" in socktrace_slow=*) export SOCKTRACE_TEST_SLOW="${{word#*=}}";; esac
 done
-rungs="{rungs}"
-[ -n "$rungs" ] || echo "{NO_RUNGS}"
+rungs="{rungs}" || echo "{NO_RUNGS}"
 for rung in $rungs; do
     /socktrace/kernel --rung "$rung"
     echo "{RUNG_ENDED} $rung $?"

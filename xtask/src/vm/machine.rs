@@ -18,7 +18,7 @@ use crate::shell;
 pub(super) const BOOTED: &str = "socktrace-vm: booted";
 /// Printed after a rung's tests, before the rung's name and the exit status.
 pub(super) const RUNG_ENDED: &str = "socktrace-vm: rung-ended";
-/// Printed when the kernel offers no rung at all.
+/// Printed when the tests could not find out which rungs the kernel offers.
 pub(super) const NO_RUNGS: &str = "socktrace-vm: no-rungs";
 /// Printed before switching off.
 pub(super) const FINISHED: &str = "socktrace-vm: finished";
@@ -37,6 +37,7 @@ pub(super) struct Report {
     pub(super) kernel: String,
     /// The rungs that were tested.
     pub(super) rungs: Vec<Rung>,
+    no_rungs: bool,
     finished: bool,
 }
 
@@ -56,7 +57,10 @@ pub(super) struct Rung {
 impl Report {
     /// Whether there were tests, and all passed to the end.
     pub(super) fn is_good(&self) -> bool {
-        self.finished && !self.rungs.is_empty() && self.rungs.iter().all(Rung::is_good)
+        self.finished
+            && !self.no_rungs
+            && !self.rungs.is_empty()
+            && self.rungs.iter().all(Rung::is_good)
     }
 
     fn read(&mut self, line: &str) {
@@ -66,6 +70,8 @@ impl Report {
             self.rungs.extend(Rung::parse(result));
         } else if let Some((_, ended)) = line.split_once(RUNG_ENDED) {
             self.rung_ended(ended);
+        } else if line.contains(NO_RUNGS) {
+            self.no_rungs = true;
         } else if line.contains(FINISHED) {
             self.finished = true;
         }
