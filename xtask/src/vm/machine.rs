@@ -313,16 +313,12 @@ mod tests {
         ] {
             check(&lines.each_ref().map(String::as_str), false);
         }
-        check(
-            &[
-                GOOD[0],
-                GOOD[1],
-                GOOD[2],
-                "socktrace-vm: rung-ended best 139",
-                GOOD[3],
-            ],
-            false,
-        );
+        for bad in [
+            "socktrace-vm: rung-ended best 139",
+            "socktrace-vm: no-rungs",
+        ] {
+            check(&[GOOD[0], GOOD[1], GOOD[2], bad, GOOD[3]], false);
+        }
     }
 
     #[test]
