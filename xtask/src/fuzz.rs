@@ -80,14 +80,11 @@ fn targets() -> Result<Vec<String>> {
         .collect())
 }
 
-/// Folders with inputs to begin with.
+/// Folders with inputs to begin with: those kept for the target, and every recording for what reads them.
 fn seeds(name: &str) -> impl Iterator<Item = PathBuf> {
-    let folders = [
-        format!("tests/fuzz/seeds/{name}"),
-        format!("tests/fuzz/corpus/{name}"),
-    ];
+    let recordings = (name == "recording").then(|| "tests/recordings".to_owned());
+    let folders = std::iter::once(format!("tests/fuzz/seeds/{name}")).chain(recordings);
     folders
-        .into_iter()
         .map(|folder| shell::root().join(folder))
         .filter(|folder| folder.is_dir())
 }

@@ -4,11 +4,12 @@ use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 
 use super::kernels::Kernel;
 use crate::clock::Stopwatch;
@@ -25,8 +26,6 @@ pub(super) const FINISHED: &str = "socktrace-vm: finished";
 /// Printed by the tests, before `rung=NAME passed=N failed=M`.
 const RESULT: &str = "socktrace-kernel-tests:";
 
-/// How long a boot may take until init runs, on real and on emulated processors.
-const BOOT: Duration = Duration::from_mins(2);
 /// How long all tests of a kernel may take.
 const TESTS: Duration = Duration::from_mins(15);
 
@@ -115,27 +114,22 @@ impl Rung {
     }
 }
 
+/// Set once a machine did not boot with KVM: nested virtualisation may be offered and not work.
+static KVM_IS_BROKEN: AtomicBool = AtomicBool::new(false);
+
 /// Boots `kernel` with the files of `image` and runs the tests there. `name` stands before each line shown.
 pub(super) fn run(name: &str, kernel: &Kernel, image: &Path) -> Result<Report> {
-    let accelerators: &[Accelerator] = if kvm_is_usable() {
-        &[Accelerator::Kvm, Accelerator::Tcg]
-    } else {
-        &[Accelerator::Tcg]
-    };
-    for accelerator in accelerators {
-        eprintln!(
-            "vm: {name}: booting {} ({})",
-            kernel.release,
-            accelerator.name()
-        );
-        let report = boot(name, kernel, image, *accelerator)?;
+    if kvm_is_usable() {
+        let report = boot(name, kernel, image, Accelerator::Kvm)?;
         if !report.kernel.is_empty() {
             return Ok(report);
         }
-        // Nested virtualisation may be offered and not work.
-        eprintln!("vm: {name}: it did not boot with {}", accelerator.name());
+        KVM_IS_BROKEN.store(true, Ordering::Relaxed);
+        eprintln!("vm: {name}: it did not boot with KVM; emulating");
     }
-    bail!("{} did not boot", kernel.release)
+    let report = boot(name, kernel, image, Accelerator::Tcg)?;
+    ensure!(!report.kernel.is_empty(), "{} did not boot", kernel.release);
+    Ok(report)
 }
 
 #[derive(Clone, Copy)]
@@ -149,6 +143,14 @@ impl Accelerator {
         match self {
             Self::Kvm => "kvm",
             Self::Tcg => "tcg,thread=multi",
+        }
+    }
+
+    /// How long a boot may take until init runs.
+    fn boot_limit(self) -> Duration {
+        match self {
+            Self::Kvm => Duration::from_secs(30),
+            Self::Tcg => Duration::from_mins(2),
         }
     }
 
@@ -206,6 +208,11 @@ fn qemu(kernel: &Kernel, image: &Path, accelerator: Accelerator) -> Command {
 }
 
 fn boot(name: &str, kernel: &Kernel, image: &Path, accelerator: Accelerator) -> Result<Report> {
+    eprintln!(
+        "vm: {name}: booting {} ({})",
+        kernel.release,
+        accelerator.name()
+    );
     let child = qemu(kernel, image, accelerator)
         .spawn()
         .context("cannot start qemu-system-x86_64")?;
@@ -216,7 +223,7 @@ fn boot(name: &str, kernel: &Kernel, image: &Path, accelerator: Accelerator) -> 
     let since = Stopwatch::start();
     loop {
         let limit = if report.kernel.is_empty() {
-            BOOT
+            accelerator.boot_limit()
         } else {
             TESTS
         };

@@ -43,7 +43,9 @@ pub(crate) fn command(versions: &[String], rungs: &[String]) -> Result<()> {
     thread::scope(|scope| {
         for _ in 0..SIDE_BY_SIDE.min(versions.len()) {
             scope.spawn(|| {
-                while let Some(version) = locked(&waiting).pop_front() {
+                // The lock is let go before the machine runs.
+                let next = || locked(&waiting).pop_front();
+                while let Some(version) = next() {
                     let report = one(version, rungs, &guest);
                     if let Err(error) = &report {
                         eprintln!("vm: {version}: {error:#}");
