@@ -47,6 +47,7 @@ pub(crate) fn command(seconds: u32) -> Result<()> {
                 "-rss_limit_mb=1024",
                 "-print_final_stats=1",
                 "-verbosity=0",
+                "-print_funcs=0",
             ])
             .arg(format!("-artifact_prefix={}/{name}-", target.display()))
             .arg(&corpus);
