@@ -146,8 +146,9 @@ fn by_hand() -> String {
     format!(
         "On Debian or Ubuntu, as root, `cargo xtask setup` installs what is needed. Elsewhere:\n  \
          rustup toolchain install nightly --component rust-src\n  \
-         cargo install bpf-linker --version {BPF_LINKER} --locked\n\
-         The LLVM of bpf-linker must not be older than the compiler's (`rustc +nightly -vV` tells it)."
+         cargo install bpf-linker --version {BPF_LINKER} --locked --no-default-features --features llvm-{LLVM}\n\
+         The LLVM named last has to be installed with its headers, and must not be older than the compiler's \
+         (`rustc +nightly -vV` tells it)."
     )
 }
 
