@@ -54,7 +54,11 @@ pub(super) fn build(
     copy(&busybox, &root.join("bin/busybox"))?;
     copy(&guest.socktrace, &root.join("socktrace/socktrace"))?;
     copy(&guest.tests, &root.join("socktrace/kernel"))?;
-    copy_tree(&guest.workloads, &root.join("socktrace/workloads"), &[])?;
+    let workloads = root.join("socktrace/workloads");
+    copy_tree(&guest.workloads, &workloads, &[])?;
+    // The Python programs share a module, which is none of the programs that the tests name.
+    let python_workloads = shell::root().join("tests/workloads/python");
+    copy_tree(&python_workloads, &workloads.join("python"), &WITHOUT)?;
     for (index, module) in kernel.modules.iter().enumerate() {
         // Numbered: the order in which they load.
         let name = module.file_name().unwrap_or_default().to_string_lossy();
