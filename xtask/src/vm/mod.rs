@@ -83,7 +83,8 @@ fn summarise(versions: &[String], reports: &[(&str, Result<Report>)]) -> Result<
                         rung.name, rung.passed, rung.failed
                     );
                 }
-                eprintln!("{version:<9} {}", report.kernel);
+                let result = if report.is_good() { "ok" } else { "FAILED" };
+                eprintln!("{version:<9} {} {result}", report.kernel);
                 failed += usize::from(!report.is_good());
             }
             Err(error) => {
