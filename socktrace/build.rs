@@ -30,8 +30,9 @@ fn build() -> Result<(), String> {
     let ebpf = root.join("socktrace-ebpf");
     rerun_if_changed(root);
 
-    let toolchain = Toolchain::find()
-        .map_err(|missing| format!("cannot build the eBPF programs: {missing}; run `cargo xtask setup`"))?;
+    let toolchain = Toolchain::find().map_err(|missing| {
+        format!("cannot build the eBPF programs: {missing}; run `cargo xtask setup`")
+    })?;
     println!("cargo::rerun-if-changed={}", toolchain.linker().display());
 
     let target = toolchain::ebpf_target(&variable("CARGO_CFG_TARGET_ENDIAN")?);
@@ -45,7 +46,10 @@ fn build() -> Result<(), String> {
         cargo.args(["--features", "debug-log"]);
     }
     // Standard output belongs to the directives above.
-    let status = cargo.stdout(io::stderr()).status().map_err(|e| format!("cannot run {cargo:?}: {e}"))?;
+    let status = cargo
+        .stdout(io::stderr())
+        .status()
+        .map_err(|e| format!("cannot run {cargo:?}: {e}"))?;
     if !status.success() {
         return Err(format!(
             "the eBPF programs did not build with {} and {} ({status}; messages below)",
@@ -75,7 +79,9 @@ fn rerun_if_changed(root: &Path) {
 
 /// Cargo's target folder: the nearest one above `out` that cargo marked as a cache, else `out` itself.
 fn target_folder(out: &Path) -> &Path {
-    out.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file()).unwrap_or(out)
+    out.ancestors()
+        .find(|folder| folder.join("CACHEDIR.TAG").is_file())
+        .unwrap_or(out)
 }
 
 fn variable(name: &str) -> Result<String, String> {

@@ -22,21 +22,31 @@ struct Rules {
 pub(crate) fn command() -> Result<()> {
     setup::build()?;
     let deny = shell::root().join("deny.toml");
-    let text = fs::read_to_string(&deny).with_context(|| format!("cannot read {}", deny.display()))?;
+    let text =
+        fs::read_to_string(&deny).with_context(|| format!("cannot read {}", deny.display()))?;
     let rules = Rules::parse(&text).with_context(|| format!("in {}", deny.display()))?;
     let mut complaints = Vec::new();
     let mut count = 0;
     for manifest in workspaces() {
         let metadata = metadata(&manifest, &rules.targets)?;
         count += metadata.packages.len();
-        complaints.extend(metadata.packages.iter().filter_map(|package| rules.complaint(package)));
+        complaints.extend(
+            metadata
+                .packages
+                .iter()
+                .filter_map(|package| rules.complaint(package)),
+        );
         complaints.extend(lock_complaints(&manifest.with_file_name("Cargo.lock"))?);
     }
     let complaints: BTreeSet<String> = complaints.into_iter().collect();
     for complaint in &complaints {
         eprintln!("licences: {complaint}");
     }
-    ensure!(complaints.is_empty(), "{} dependencies break the rules of deny.toml", complaints.len());
+    ensure!(
+        complaints.is_empty(),
+        "{} dependencies break the rules of deny.toml",
+        complaints.len()
+    );
     eprintln!("licences: {count} packages are in order");
     Ok(())
 }
@@ -45,34 +55,53 @@ impl Rules {
     fn parse(deny: &str) -> Result<Self> {
         let deny: toml::Table = deny.parse()?;
         let strings = |section: &str, key: &str| -> Result<Vec<String>> {
-            let list = deny.get(section).and_then(|section| section.get(key)?.as_array());
+            let list = deny
+                .get(section)
+                .and_then(|section| section.get(key)?.as_array());
             let list = list.with_context(|| format!("no list {section}.{key}"))?;
-            Ok(list.iter().filter_map(|item| Some(item.as_str()?.to_owned())).collect())
+            Ok(list
+                .iter()
+                .filter_map(|item| Some(item.as_str()?.to_owned()))
+                .collect())
         };
         for key in ["unknown-registry", "unknown-git"] {
-            let value = deny.get("sources").and_then(|sources| sources.get(key)?.as_str());
+            let value = deny
+                .get("sources")
+                .and_then(|sources| sources.get(key)?.as_str());
             ensure!(value == Some("deny"), "sources.{key} must be \"deny\"");
         }
         // Others would have to be known to this check too.
-        ensure!(strings("sources", "allow-git")?.is_empty(), "sources.allow-git must be empty");
+        ensure!(
+            strings("sources", "allow-git")?.is_empty(),
+            "sources.allow-git must be empty"
+        );
         let licences = strings("licenses", "allow")?
             .iter()
             .map(|name| Licensee::parse(name).with_context(|| format!("{name} is no SPDX licence")))
             .collect::<Result<_>>()?;
-        Ok(Self { licences, targets: strings("graph", "targets")? })
+        Ok(Self {
+            licences,
+            targets: strings("graph", "targets")?,
+        })
     }
 
     /// What is wrong with `package`, if anything.
     fn complaint(&self, package: &Package) -> Option<String> {
         let name = format!("{} {}", package.name, package.version);
-        if let Some(source) = package.source.as_ref().filter(|source| !source.is_crates_io()) {
+        if let Some(source) = package
+            .source
+            .as_ref()
+            .filter(|source| !source.is_crates_io())
+        {
             return Some(format!("{name} comes from {source}, not from crates.io"));
         }
         let Some(licence) = &package.license else {
             return Some(format!("{name} states no licence"));
         };
         if !self.allows(licence) {
-            return Some(format!("{name} is under {licence}, which deny.toml does not allow"));
+            return Some(format!(
+                "{name} is under {licence}, which deny.toml does not allow"
+            ));
         }
         None
     }
@@ -80,7 +109,11 @@ impl Rules {
     fn allows(&self, licence: &str) -> bool {
         // Older crates write `MIT/Apache-2.0`; that mode reads it as OR.
         Expression::parse_mode(licence, spdx::ParseMode::LAX).is_ok_and(|expression| {
-            expression.evaluate(|wanted| self.licences.iter().any(|allowed| allowed.satisfies(wanted)))
+            expression.evaluate(|wanted| {
+                self.licences
+                    .iter()
+                    .any(|allowed| allowed.satisfies(wanted))
+            })
         })
     }
 }
@@ -96,19 +129,29 @@ fn workspaces() -> Vec<PathBuf> {
 
 fn metadata(manifest: &Path, targets: &[String]) -> Result<Metadata> {
     let mut cargo = shell::cargo();
-    cargo.args(["metadata", "--format-version=1", "--locked", "--all-features", "--manifest-path"]);
+    cargo.args([
+        "metadata",
+        "--format-version=1",
+        "--locked",
+        "--all-features",
+        "--manifest-path",
+    ]);
     cargo.arg(manifest);
     for target in targets {
         cargo.args(["--filter-platform", target]);
     }
     let json = shell::read(&mut cargo)?;
-    serde_json::from_str(&json).with_context(|| format!("cannot read the metadata of {}", manifest.display()))
+    serde_json::from_str(&json)
+        .with_context(|| format!("cannot read the metadata of {}", manifest.display()))
 }
 
 /// Packages of a lock file that are neither of this tree nor pinned by a checksum.
 fn lock_complaints(lock: &Path) -> Result<Vec<String>> {
-    let text = fs::read_to_string(lock).with_context(|| format!("cannot read {}", lock.display()))?;
-    let lock: toml::Table = text.parse().with_context(|| format!("in {}", lock.display()))?;
+    let text =
+        fs::read_to_string(lock).with_context(|| format!("cannot read {}", lock.display()))?;
+    let lock: toml::Table = text
+        .parse()
+        .with_context(|| format!("in {}", lock.display()))?;
     let Some(packages) = lock.get("package").and_then(toml::Value::as_array) else {
         bail!("the lock file lists no packages");
     };
@@ -157,7 +200,10 @@ mod tests {
     fn weaker_rules_are_refused() {
         for (strict, weak) in [
             (r#"unknown-git = "deny""#, r#"unknown-git = "allow""#),
-            (r#"unknown-registry = "deny""#, r#"unknown-registry = "warn""#),
+            (
+                r#"unknown-registry = "deny""#,
+                r#"unknown-registry = "warn""#,
+            ),
             ("allow-git = []", r#"allow-git = ["https://example.org/x"]"#),
             (r#""MIT","#, r#""No such licence","#),
         ] {

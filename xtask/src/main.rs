@@ -4,11 +4,16 @@
 
 mod build;
 mod clock;
+mod fuzz;
 mod licences;
+mod lint;
 mod run;
 mod setup;
 mod shell;
+mod test;
+mod tidy;
 mod toolchain;
+mod vm;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -16,7 +21,11 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "Everything one does with socktrace's source")]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    about = "Everything one does with socktrace's source"
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -42,17 +51,42 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Everything that has to pass: checks, unit tests, kernel tests here and in virtual machines
+    Test,
+    /// rustfmt, clippy and rustdoc without a warning
+    Lint,
+    /// Fuzz what reads bytes, for a bounded time
+    Fuzz {
+        /// Seconds for each target
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
+    /// The kernel tests on other kernels, in virtual machines
+    Vm {
+        /// Kernel versions
+        #[arg(default_values = vm::MATRIX)]
+        versions: Vec<String>,
+        /// Only on this rung of hooks; repeatable
+        #[arg(long = "rung", value_name = "NAME")]
+        rungs: Vec<String>,
+    },
     /// Check licences and sources of all dependencies
     Licences,
+    /// Check what compilers do not: file lengths, who imports what, clocks, SAFETY comments
+    Tidy,
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
-        Command::Setup { tests: false } => setup::build(),
-        Command::Setup { tests: true } => setup::tests(),
+        Command::Setup { tests } => setup::command(tests),
         Command::Build { debug } => build::command(debug),
         Command::Run { arguments } => run::command(&arguments),
+        Command::Test => test::command(),
+        Command::Lint => lint::command(),
+        Command::Fuzz { seconds } => fuzz::command(seconds),
+        Command::Vm { versions, rungs } => vm::command(&versions, &rungs),
         Command::Licences => licences::command(),
+        Command::Tidy => tidy::command(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -18,6 +18,9 @@ pub(crate) fn command(arguments: &[OsString]) -> Result<()> {
             arguments.display()
         );
     }
-    let error = std::process::Command::new(&socktrace).arg("run").args(arguments).exec();
+    let error = std::process::Command::new(&socktrace)
+        .arg("run")
+        .args(arguments)
+        .exec();
     Err(error).with_context(|| format!("cannot start {}", socktrace.display()))
 }

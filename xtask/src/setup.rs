@@ -12,20 +12,35 @@ use anyhow::{Context, Result, bail};
 use crate::shell;
 use crate::toolchain::{self, BPF_LINKER, LLVM, Toolchain};
 
-/// A Debian package, and a file that proves it installed.
-type Package = (&'static str, &'static str);
+/// A Debian package, and what proves it installed.
+type Package = (&'static str, fn() -> bool);
 
 /// What the tests need besides the build's needs.
-const TEST_PACKAGES: [Package; 8] = [
-    ("gcc", "/usr/bin/gcc"),
-    ("g++", "/usr/bin/g++"),
-    ("libc6-dev", "/usr/lib/x86_64-linux-gnu/libc.a"),
-    ("python3-minimal", "/usr/bin/python3"),
-    ("qemu-system-x86", "/usr/bin/qemu-system-x86_64"),
-    ("busybox-static", "/usr/share/doc/busybox-static/copyright"),
-    ("cpio", "/usr/bin/cpio"),
-    ("xz-utils", "/usr/bin/xz"),
+const TEST_PACKAGES: [Package; 9] = [
+    ("gcc", || has_program("gcc")),
+    ("g++", || has_program("g++")),
+    ("libc6-dev", has_static_libc),
+    ("python3", has_python),
+    ("qemu-system-x86", || has_program("qemu-system-x86_64")),
+    ("busybox-static", has_static_busybox),
+    ("cpio", || has_program("cpio")),
+    ("xz-utils", || has_program("xz")),
+    ("debian-archive-keyring", || {
+        Path::new("/usr/share/keyrings/debian-archive-keyring.gpg").exists()
+    }),
 ];
+
+/// Installs what is missing and says what will be used.
+pub(crate) fn command(for_tests: bool) -> Result<()> {
+    if for_tests { tests() } else { build() }?;
+    let toolchain = Toolchain::find().map_err(anyhow::Error::msg)?;
+    eprintln!(
+        "setup: complete; eBPF programs are built with {} and {}",
+        toolchain.rustc().display(),
+        toolchain.linker().display()
+    );
+    Ok(())
+}
 
 /// Makes sure that the eBPF programs can be built.
 pub(crate) fn build() -> Result<()> {
@@ -37,21 +52,31 @@ pub(crate) fn build() -> Result<()> {
     }
     eprintln!("setup: {missing}");
     if !distro_rust_is_available()? {
-        bail!("{missing}, and this distribution has no package rustc-web\n{}", by_hand());
+        bail!(
+            "{missing}, and this distribution has no package rustc-web\n{}",
+            by_hand()
+        );
     }
     let llvm = format!("llvm-{LLVM}-dev");
     let mut packages = vec!["rustc-web", "rust-web-src", "cargo-web"];
     let linker_is_there = toolchain::on_path("bpf-linker").is_some();
     if !linker_is_there {
-        packages.extend([llvm.as_str(), "libzstd-dev", "zlib1g-dev", "gcc", "g++", "libc6-dev"]);
+        packages.extend([
+            llvm.as_str(),
+            "libzstd-dev",
+            "zlib1g-dev",
+            "gcc",
+            "g++",
+            "libc6-dev",
+        ]);
     }
     install(&packages)?;
     if Toolchain::find().is_err() {
         install_linker()?;
     }
-    Toolchain::find().map(drop).map_err(|missing| {
-        anyhow::anyhow!("{missing}, although setup went through\n{}", by_hand())
-    })
+    Toolchain::find()
+        .map(drop)
+        .map_err(|missing| anyhow::anyhow!("{missing}, although setup went through\n{}", by_hand()))
 }
 
 /// Makes sure that everything can be built and tested.
@@ -60,7 +85,7 @@ pub(crate) fn tests() -> Result<()> {
     rustup_components()?;
     let mut missing: Vec<&str> = TEST_PACKAGES
         .iter()
-        .filter(|(_, proof)| !Path::new(proof).exists())
+        .filter(|(_, is_there)| !is_there())
         .map(|(package, _)| *package)
         .collect();
     let distro = Toolchain::find().is_ok_and(|toolchain| toolchain.is_distro());
@@ -71,28 +96,74 @@ pub(crate) fn tests() -> Result<()> {
         return Ok(());
     }
     if !can_use_apt() {
-        bail!("the tests need the packages {}; install them (as root, on Debian or Ubuntu)", missing.join(", "));
+        bail!(
+            "the tests need the packages {}; install them (as root, on Debian or Ubuntu)",
+            missing.join(", ")
+        );
     }
     install(&missing)
+}
+
+fn has_program(name: &str) -> bool {
+    toolchain::on_path(name).is_some()
+}
+
+fn has_static_libc() -> bool {
+    let folders = [
+        format!("/usr/lib/{}-linux-gnu", env::consts::ARCH),
+        "/usr/lib64".into(),
+        "/usr/lib".into(),
+    ];
+    folders
+        .iter()
+        .any(|folder| Path::new(folder).join("libc.a").is_file())
+}
+
+/// Whether the system's Python is there with its whole library: Debian's minimal one knows no JSON.
+fn has_python() -> bool {
+    let program = fs::canonicalize("/usr/bin/python3");
+    program.is_ok_and(|program| {
+        let name = program.file_name().unwrap_or_default();
+        Path::new("/usr/lib")
+            .join(name)
+            .join("json/__init__.py")
+            .is_file()
+    })
+}
+
+/// Whether busybox needs no other file: the guests have none.
+fn has_static_busybox() -> bool {
+    let Some(file) = toolchain::on_path("busybox").and_then(|file| fs::read(file).ok()) else {
+        return false;
+    };
+    !file
+        .windows(b"ld-linux".len())
+        .take(1 << 16)
+        .any(|window| window == b"ld-linux")
 }
 
 fn by_hand() -> String {
     format!(
         "On Debian or Ubuntu, as root, `cargo xtask setup` installs what is needed. Elsewhere:\n  \
          rustup toolchain install nightly --component rust-src\n  \
-         cargo install bpf-linker --version {BPF_LINKER} --locked\n\
-         The LLVM of bpf-linker must not be older than the compiler's (`rustc +nightly -vV` tells it)."
+         cargo install bpf-linker --version {BPF_LINKER} --locked --no-default-features --features llvm-{LLVM}\n\
+         The LLVM named last has to be installed with its headers, and must not be older than the compiler's \
+         (`rustc +nightly -vV` tells it)."
     )
 }
 
 fn can_use_apt() -> bool {
-    Path::new("/etc/debian_version").exists() && toolchain::on_path("apt-get").is_some() && shell::is_root()
+    Path::new("/etc/debian_version").exists()
+        && toolchain::on_path("apt-get").is_some()
+        && shell::is_root()
 }
 
 fn distro_rust_is_available() -> Result<bool> {
     let has = || -> Result<bool> {
         let policy = shell::read(shell::program("apt-cache").args(["policy", "rustc-web"]))?;
-        Ok(policy.lines().any(|line| line.contains("Candidate:") && !line.contains("(none)")))
+        Ok(policy
+            .lines()
+            .any(|line| line.contains("Candidate:") && !line.contains("(none)")))
     };
     if has()? {
         return Ok(true);
@@ -113,7 +184,13 @@ fn install(packages: &[&str]) -> Result<()> {
 fn install_from_known_lists(packages: &[&str]) -> Result<()> {
     // Nothing of the user's is removed for us: a conflicting package makes this fail instead.
     let mut apt = shell::program("apt-get");
-    apt.args(["install", "--yes", "--quiet", "--no-install-recommends", "--no-remove"]);
+    apt.args([
+        "install",
+        "--yes",
+        "--quiet",
+        "--no-install-recommends",
+        "--no-remove",
+    ]);
     shell::run(apt.args(packages).env("DEBIAN_FRONTEND", "noninteractive"))
 }
 
@@ -124,14 +201,23 @@ fn update() -> Result<()> {
 fn install_linker() -> Result<()> {
     let mut cargo = shell::cargo();
     // The linker is a tool of the user's, built as they would: not with what this workspace sets.
-    for name in ["CARGO_TARGET_DIR", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET"] {
+    for name in [
+        "CARGO_TARGET_DIR",
+        "RUSTFLAGS",
+        "CARGO_ENCODED_RUSTFLAGS",
+        "CARGO_BUILD_TARGET",
+    ] {
         cargo.env_remove(name);
     }
     cargo
         .current_dir("/")
         .env("LLVM_PREFIX", format!("/usr/lib/llvm-{LLVM}"))
         .args(["install", "bpf-linker", "--version", BPF_LINKER, "--locked"])
-        .args(["--no-default-features", "--features", &format!("llvm-{LLVM}")]);
+        .args([
+            "--no-default-features",
+            "--features",
+            &format!("llvm-{LLVM}"),
+        ]);
     shell::run(&mut cargo)
 }
 
@@ -145,9 +231,14 @@ fn rustup_components() -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    let toolchain = env::var("RUSTUP_TOOLCHAIN").context("clippy and rustfmt are missing: install them")?;
+    let toolchain =
+        env::var("RUSTUP_TOOLCHAIN").context("clippy and rustfmt are missing: install them")?;
     let mut rustup = Command::new("rustup");
-    shell::run(rustup.args(["component", "add", "--toolchain", &toolchain]).args(missing))
+    shell::run(
+        rustup
+            .args(["component", "add", "--toolchain", &toolchain])
+            .args(missing),
+    )
 }
 
 fn beside_cargo(program: &str) -> bool {

@@ -30,7 +30,9 @@ pub(crate) fn cargo() -> Command {
     for (name, _) in env::vars_os().filter(|(name, _)| is_about_xtask(name)) {
         command.env_remove(name);
     }
-    command.current_dir(root()).env("CARGO_TARGET_DIR", target());
+    command
+        .current_dir(root())
+        .env("CARGO_TARGET_DIR", target());
     command
 }
 
@@ -45,7 +47,9 @@ pub(crate) fn program(name: impl AsRef<OsStr>) -> Command {
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let shown = show(command);
     eprintln!("$ {shown}");
-    let status = command.status().with_context(|| format!("cannot start `{shown}`"))?;
+    let status = command
+        .status()
+        .with_context(|| format!("cannot start `{shown}`"))?;
     if !status.success() {
         bail!("`{shown}` failed: {status}");
     }
@@ -72,15 +76,25 @@ pub(crate) fn is_root() -> bool {
 }
 
 fn show(command: &Command) -> String {
-    let name = Path::new(command.get_program()).file_name().unwrap_or_default();
-    let words: Vec<OsString> =
-        std::iter::once(name).chain(command.get_args()).map(OsStr::to_os_string).collect();
+    let name = Path::new(command.get_program())
+        .file_name()
+        .unwrap_or_default();
+    let words: Vec<OsString> = std::iter::once(name)
+        .chain(command.get_args())
+        .map(OsStr::to_os_string)
+        .collect();
     words.join(OsStr::new(" ")).to_string_lossy().into_owned()
 }
 
 fn is_about_xtask(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
-    ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"]
-        .iter()
-        .any(|prefix| name.starts_with(prefix))
+    [
+        "CARGO_PKG_",
+        "CARGO_MANIFEST_",
+        "CARGO_BIN_",
+        "CARGO_CRATE_",
+        "CARGO_PRIMARY_",
+    ]
+    .iter()
+    .any(|prefix| name.starts_with(prefix))
 }

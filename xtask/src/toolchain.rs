@@ -50,9 +50,12 @@ impl Toolchain {
             (None, distro) => distro.map(|distro| (distro, true)),
         };
         match (rust, linker) {
-            (Some((bin, bootstrap)), Some(linker)) => {
-                Ok(Self { cargo: bin.join("cargo"), rustc: bin.join("rustc"), linker, bootstrap })
-            }
+            (Some((bin, bootstrap)), Some(linker)) => Ok(Self {
+                cargo: bin.join("cargo"),
+                rustc: bin.join("rustc"),
+                linker,
+                bootstrap,
+            }),
             (Some(_), None) => Err("bpf-linker is missing".into()),
             (None, Some(_)) => Err("a Rust compiler with the source of `core` is missing".into()),
             (None, None) => {
@@ -82,7 +85,13 @@ impl Toolchain {
     /// The environment is cleared of what an outer cargo or the user set for other compilers; where crates
     /// come from (`CARGO_HOME`, registries, network) and the job server stay.
     pub(crate) fn cargo(&self, subcommand: &str, ebpf: &Path, target: &str, arch: &str) -> Command {
-        let mut command = Command::new(&self.cargo);
+        // Called by its path, for cargo looks for subcommands in CARGO_HOME first, where rustup's are.
+        let program = if subcommand == "clippy" {
+            "cargo-clippy"
+        } else {
+            "cargo"
+        };
+        let mut command = Command::new(self.cargo.with_file_name(program));
         for (name, _) in env::vars_os() {
             if is_foreign(&name) {
                 command.env_remove(name);
@@ -94,20 +103,33 @@ impl Toolchain {
         command
             .current_dir(ebpf)
             .env("PATH", path_with(self.rustc.parent()))
+            .env("CARGO", &self.cargo)
             .env("RUSTC", &self.rustc)
             // An empty value also switches off a wrapper that is set in the user's configuration file.
             .env("RUSTC_WRAPPER", "")
             .env("RUSTC_WORKSPACE_WRAPPER", "")
             .env(linker_variable(target), &self.linker)
             .env("CARGO_ENCODED_RUSTFLAGS", rustflags(arch))
-            .args([subcommand, "--release", "--locked", "-Z", "build-std=core", "--target", target]);
+            .args([
+                subcommand,
+                "--release",
+                "--locked",
+                "-Z",
+                "build-std=core",
+                "--target",
+                target,
+            ]);
         command
     }
 }
 
 /// The eBPF target for a machine of `endian`, as in `CARGO_CFG_TARGET_ENDIAN`.
 pub(crate) fn ebpf_target(endian: &str) -> &'static str {
-    if endian == "big" { "bpfeb-unknown-none" } else { "bpfel-unknown-none" }
+    if endian == "big" {
+        "bpfeb-unknown-none"
+    } else {
+        "bpfel-unknown-none"
+    }
 }
 
 /// A program on `PATH`.
@@ -119,8 +141,13 @@ pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
 
 /// Where cargo installs programs.
 pub(crate) fn cargo_bin() -> Option<PathBuf> {
-    let home = env::var_os("CARGO_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
-    Some(home.or_else(|| Some(env::home_dir()?.join(".cargo")))?.join("bin"))
+    let home = env::var_os("CARGO_HOME")
+        .filter(|home| !home.is_empty())
+        .map(PathBuf::from);
+    Some(
+        home.or_else(|| Some(env::home_dir()?.join(".cargo")))?
+            .join("bin"),
+    )
 }
 
 struct Nightly {
@@ -129,14 +156,18 @@ struct Nightly {
 }
 
 fn find_linker() -> Option<PathBuf> {
-    let installed = cargo_bin().map(|bin| bin.join("bpf-linker")).filter(|file| file.is_file());
+    let installed = cargo_bin()
+        .map(|bin| bin.join("bpf-linker"))
+        .filter(|file| file.is_file());
     on_path("bpf-linker").or(installed)
 }
 
 /// The toolchain that `+nightly` means, if it has the source of `core`.
 fn find_nightly() -> Option<Nightly> {
     let home = env::var_os("RUSTUP_HOME").map(PathBuf::from);
-    let toolchains = home.or_else(|| Some(env::home_dir()?.join(".rustup")))?.join("toolchains");
+    let toolchains = home
+        .or_else(|| Some(env::home_dir()?.join(".rustup")))?
+        .join("toolchains");
     let prefix = format!("nightly-{}-", env::consts::ARCH);
     let root = fs::read_dir(toolchains)
         .ok()?
@@ -144,13 +175,17 @@ fn find_nightly() -> Option<Nightly> {
         .filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix))
         .map(|entry| entry.path())
         .find(|root| has_core(root))?;
-    Some(Nightly { llvm: llvm_of(&root), bin: root.join("bin") })
+    Some(Nightly {
+        llvm: llvm_of(&root),
+        bin: root.join("bin"),
+    })
 }
 
 /// The distribution's compiler, if it is complete and new enough.
 fn find_distro() -> Option<PathBuf> {
     let root = Path::new("/usr");
-    let complete = has_core(root) && root.join("bin/cargo").is_file() && root.join("bin/rustc").is_file();
+    let complete =
+        has_core(root) && root.join("bin/cargo").is_file() && root.join("bin/rustc").is_file();
     // Debian's source package is a link to a folder that carries the version: `rustc-1.96.0`.
     let source = fs::canonicalize(root.join("lib/rustlib/src/rust")).ok()?;
     let version = version_of(source.file_name()?.to_str()?.strip_prefix("rustc-")?)?;
@@ -158,16 +193,24 @@ fn find_distro() -> Option<PathBuf> {
 }
 
 fn has_core(root: &Path) -> bool {
-    root.join("lib/rustlib/src/rust/library/core/src/lib.rs").is_file()
+    root.join("lib/rustlib/src/rust/library/core/src/lib.rs")
+        .is_file()
 }
 
 /// LLVM's major version from the name of its library: `libLLVM.so.22.1-rust-1.97.0-nightly`.
 fn llvm_of(root: &Path) -> Option<u32> {
-    fs::read_dir(root.join("lib")).ok()?.filter_map(Result::ok).find_map(|entry| {
-        let name = entry.file_name();
-        let version = name.to_str()?.strip_prefix("libLLVM.so.")?.split('.').next()?;
-        version.parse().ok()
-    })
+    fs::read_dir(root.join("lib"))
+        .ok()?
+        .filter_map(Result::ok)
+        .find_map(|entry| {
+            let name = entry.file_name();
+            let version = name
+                .to_str()?
+                .strip_prefix("libLLVM.so.")?
+                .split('.')
+                .next()?;
+            version.parse().ok()
+        })
 }
 
 fn version_of(version: &str) -> Option<(u32, u32)> {
@@ -176,10 +219,24 @@ fn version_of(version: &str) -> Option<(u32, u32)> {
 }
 
 fn is_foreign(variable: &OsStr) -> bool {
-    const KEPT: [&str; 5] = ["CARGO_HOME", "CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR", "CARGO_SOURCE_"];
+    const KEPT: [&str; 5] = [
+        "CARGO_HOME",
+        "CARGO_HTTP_",
+        "CARGO_NET_",
+        "CARGO_REGISTR",
+        "CARGO_SOURCE_",
+    ];
     // What cargo tells a build script about the outer build.
-    const OUTER: [&str; 8] =
-        ["TARGET", "HOST", "OUT_DIR", "PROFILE", "OPT_LEVEL", "DEBUG", "NUM_JOBS", "LD_LIBRARY_PATH"];
+    const OUTER: [&str; 8] = [
+        "TARGET",
+        "HOST",
+        "OUT_DIR",
+        "PROFILE",
+        "OPT_LEVEL",
+        "DEBUG",
+        "NUM_JOBS",
+        "LD_LIBRARY_PATH",
+    ];
     let name = variable.to_string_lossy();
     if name == "CARGO_MAKEFLAGS" || KEPT.iter().any(|kept| name.starts_with(kept)) {
         return false;
@@ -191,18 +248,28 @@ fn is_foreign(variable: &OsStr) -> bool {
 }
 
 fn linker_variable(target: &str) -> String {
-    format!("CARGO_TARGET_{}_LINKER", target.to_uppercase().replace('-', "_"))
+    format!(
+        "CARGO_TARGET_{}_LINKER",
+        target.to_uppercase().replace('-', "_")
+    )
 }
 
 fn rustflags(arch: &str) -> String {
     // aya knows every 64-bit RISC-V by one name.
-    let arch = if arch.starts_with("riscv64") { "riscv64" } else { arch };
+    let arch = if arch.starts_with("riscv64") {
+        "riscv64"
+    } else {
+        arch
+    };
     let arch = format!("--cfg=bpf_target_arch=\"{arch}\"");
     [arch.as_str(), "-Cdebuginfo=2", "-Clink-arg=--btf"].join("\x1f")
 }
 
 fn path_with(first: Option<&Path>) -> OsString {
     let path = env::var_os("PATH").unwrap_or_default();
-    let folders = first.map(Path::to_path_buf).into_iter().chain(env::split_paths(&path));
+    let folders = first
+        .map(Path::to_path_buf)
+        .into_iter()
+        .chain(env::split_paths(&path));
     env::join_paths(folders).unwrap_or(path)
 }

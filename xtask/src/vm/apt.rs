@@ -1,0 +1,144 @@
+//! apt, apart from the system's: its configuration, lists and cache are our own, so that the system's
+//! package lists stay as they are.
+//!
+//! The mirror is the one that this machine's apt uses, or `SOCKTRACE_DEBIAN_MIRROR`.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::shell;
+
+/// Names the mirror where apt's sources do not, as on Ubuntu.
+const MIRROR: &str = "SOCKTRACE_DEBIAN_MIRROR";
+
+/// apt with a configuration, lists and a cache of its own.
+pub(super) struct Apt {
+    config: PathBuf,
+}
+
+impl Apt {
+    /// Keeps everything in `folder`; knows the packages of `suites` only.
+    pub(super) fn new(folder: &Path, suites: &[&str]) -> Result<Self> {
+        for part in ["state/lists/partial", "cache/archives/partial", "etc"] {
+            fs::create_dir_all(folder.join(part))
+                .with_context(|| format!("cannot make {}", folder.display()))?;
+        }
+        let mirrors = Mirrors::find()?;
+        let sources: String = suites.iter().map(|suite| mirrors.source(suite)).collect();
+        fs::write(folder.join("etc/sources.list"), sources)?;
+        fs::write(folder.join("state/status"), "")?;
+        let config = folder.join("etc/apt.conf");
+        // Suites that are no longer renewed have an expired Release file; signatures are checked all the
+        // same. Without a sandbox user apt needs no permission on the folders above this one.
+        let text = format!(
+            "Dir::Etc::sourcelist \"{0}/etc/sources.list\";\nDir::Etc::sourceparts \"-\";\n\
+             Dir::State \"{0}/state\";\nDir::State::status \"{0}/state/status\";\nDir::Cache \"{0}/cache\";\n\
+             APT::Architecture \"amd64\";\nAPT::Architectures {{ \"amd64\"; }};\nAPT::Sandbox::User \"\";\n\
+             Acquire::Languages \"none\";\nAcquire::Check-Valid-Until \"false\";\n",
+            folder.display()
+        );
+        fs::write(&config, text)?;
+        Ok(Self { config })
+    }
+
+    /// `apt-get`, `apt-cache`, …
+    pub(super) fn command(&self, program: &str) -> Command {
+        let mut command = shell::program(program);
+        command.arg("--config-file").arg(&self.config);
+        command
+    }
+}
+
+/// Where Debian's archives are.
+struct Mirrors {
+    main: String,
+    security: String,
+}
+
+impl Mirrors {
+    fn find() -> Result<Self> {
+        if let Ok(main) = env::var(MIRROR) {
+            let main = main.trim_end_matches('/').to_owned();
+            return Ok(Self {
+                security: format!("{main}-security"),
+                main,
+            });
+        }
+        let targets = shell::read(shell::program("apt-get").args([
+            "indextargets",
+            "--format",
+            "$(ORIGIN) $(RELEASE) $(REPO_URI)",
+            "Created-By: Packages",
+        ]))?;
+        Self::parse(&targets)
+    }
+
+    /// Reads lines of `ORIGIN RELEASE URI`.
+    fn parse(targets: &str) -> Result<Self> {
+        let (mut main, mut security) = (None, None);
+        for line in targets.lines() {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let ["Debian", suite, uri] = words.as_slice() else {
+                continue;
+            };
+            let place = if suite.contains("-security") {
+                &mut security
+            } else {
+                &mut main
+            };
+            place.get_or_insert_with(|| uri.trim_end_matches('/').to_owned());
+        }
+        let Some(main) = main else {
+            bail!(
+                "apt's sources name no Debian mirror (is `apt-get update` due?); set {MIRROR} to its address"
+            );
+        };
+        Ok(Self {
+            security: security.unwrap_or_else(|| format!("{main}-security")),
+            main,
+        })
+    }
+
+    fn source(&self, suite: &str) -> String {
+        const KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+        let mirror = if suite.ends_with("-security") {
+            &self.security
+        } else {
+            &self.main
+        };
+        format!("deb [signed-by={KEYS}] {mirror} {suite} main\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mirrors_are_taken_from_apt() {
+        let targets = "Other bookworm http://other/debian/\nDebian bookworm http://m/debian/\n\
+                       Debian bookworm-updates http://m2/debian/\nDebian bookworm-security http://m/sec/\n";
+        let mirrors = Mirrors::parse(targets).expect("mirrors");
+        assert!(
+            mirrors
+                .source("bullseye")
+                .contains(" http://m/debian bullseye main")
+        );
+        assert!(
+            mirrors
+                .source("bullseye-security")
+                .contains(" http://m/sec bullseye-security main")
+        );
+        assert!(Mirrors::parse("Ubuntu noble http://u/ubuntu/\n").is_err());
+        let mirrors = Mirrors::parse("Debian trixie http://m/debian\n").expect("mirrors");
+        assert!(
+            mirrors
+                .source("trixie-security")
+                .contains(" http://m/debian-security trixie-security main")
+        );
+    }
+}

@@ -1,0 +1,106 @@
+//! `cargo xtask vm`: the kernel tests on the kernels of Debian, in virtual machines.
+//!
+//! * [`apt`]: packages of other releases than this machine's.
+//! * [`kernels`]: finds a kernel's package and unpacks it, once.
+//! * [`guest`]: builds the programs that run in the guest.
+//! * [`initramfs`]: the guest's files.
+//! * [`machine`]: boots it, shows its console, reads the results.
+
+mod apt;
+mod guest;
+mod initramfs;
+mod kernels;
+mod machine;
+
+use std::collections::VecDeque;
+use std::fs;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use anyhow::{Context, Result, anyhow, ensure};
+
+use self::guest::Guest;
+use self::machine::Report;
+use crate::{setup, shell};
+
+/// The kernels of the matrix, if none is named.
+pub(crate) const MATRIX: [&str; 4] = ["5.10", "6.1", "6.12", "7.3"];
+
+/// How many machines run side by side. Each has two processors; more than two would slow each other down
+/// until deadlines in the guests pass.
+const SIDE_BY_SIDE: usize = 2;
+
+/// Runs the kernel tests on each of `versions`, on the rungs named, or else on all that a kernel offers.
+pub(crate) fn command(versions: &[String], rungs: &[String]) -> Result<()> {
+    setup::tests()?;
+    ensure!(
+        cfg!(target_arch = "x86_64"),
+        "the virtual machines are x86-64 ones; on this machine run the kernel tests on the host"
+    );
+    let guest = Guest::build()?;
+    let waiting = Mutex::new(versions.iter().map(String::as_str).collect::<VecDeque<_>>());
+    let reports = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..SIDE_BY_SIDE.min(versions.len()) {
+            scope.spawn(|| {
+                // The lock is let go before the machine runs.
+                let next = || locked(&waiting).pop_front();
+                while let Some(version) = next() {
+                    let report = one(version, rungs, &guest);
+                    if let Err(error) = &report {
+                        eprintln!("vm: {version}: {error:#}");
+                    }
+                    locked(&reports).push((version, report));
+                }
+            });
+        }
+    });
+    summarise(versions, &locked(&reports))
+}
+
+fn one(version: &str, rungs: &[String], guest: &Guest) -> Result<Report> {
+    let kernel = kernels::find(version).with_context(|| format!("no kernel {version}"))?;
+    let folder = shell::target().join("vm").join(version);
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let image = initramfs::build(&folder, guest, &kernel, rungs)?;
+    machine::run(version, &kernel, &image)
+}
+
+/// Prints a line for each kernel and rung; fails unless every test of every kernel passed.
+fn summarise(versions: &[String], reports: &[(&str, Result<Report>)]) -> Result<()> {
+    eprintln!("\nkernel    rung           passed  failed");
+    let mut failed = 0;
+    for version in versions {
+        let report = reports
+            .iter()
+            .find(|(of, _)| of == version)
+            .map(|(_, report)| report);
+        match report.unwrap_or(&Err(anyhow!("it did not run"))) {
+            Ok(report) => {
+                for rung in &report.rungs {
+                    eprintln!(
+                        "{version:<9} {:<14} {:>6}  {:>6}",
+                        rung.name, rung.passed, rung.failed
+                    );
+                }
+                let result = if report.is_good() { "ok" } else { "FAILED" };
+                eprintln!("{version:<9} {} {result}", report.kernel);
+                failed += usize::from(!report.is_good());
+            }
+            Err(error) => {
+                eprintln!("{version:<9} {error:#}");
+                failed += 1;
+            }
+        }
+    }
+    ensure!(
+        failed == 0,
+        "the kernel tests failed on {failed} of {} kernels",
+        versions.len()
+    );
+    Ok(())
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
