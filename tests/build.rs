@@ -6,14 +6,7 @@ use std::process::Command;
 use std::{env, fs, process};
 
 const SOURCES: &str = "workloads/c";
-const FLAGS: [&str; 6] = [
-    "-std=gnu11",
-    "-O2",
-    "-Wall",
-    "-Wextra",
-    "-Werror",
-    "-pthread",
-];
+const FLAGS: [&str; 6] = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread"];
 
 fn main() {
     println!("cargo::rerun-if-changed={SOURCES}");

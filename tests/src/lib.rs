@@ -19,5 +19,6 @@ pub mod json;
 pub mod log;
 pub mod program;
 pub mod rung;
+pub mod text;
 pub mod wait;
 pub mod workload;

@@ -73,7 +73,7 @@ impl Log {
             let Ok(line) = line else { break };
             let read_at = now();
             let parsed = String::from_utf8(line)
-                .map_err(|err| err.into_bytes())
+                .map_err(std::string::FromUtf8Error::into_bytes)
                 .and_then(|raw| {
                     let value = serde_json::from_str(&raw).map_err(|_| raw.clone().into_bytes())?;
                     Ok(Arc::new(Line {
@@ -215,6 +215,17 @@ impl Watch {
                 Err(why) => panic!("while waiting that no {what} comes: {why:?}"),
             }
         }
+    }
+
+    /// The lines from where this reader stands to where `other` does.
+    #[must_use]
+    pub fn up_to(&self, other: &Self) -> Vec<Arc<Line>> {
+        self.log
+            .lock()
+            .lines
+            .get(self.next..other.next)
+            .unwrap_or_default()
+            .to_vec()
     }
 
     /// All further lines until the program closes its output.

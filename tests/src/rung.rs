@@ -90,7 +90,7 @@ impl Rung {
     }
 }
 
-/// How accept() is seen.
+/// How `accept()` is seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AcceptHook {
     /// `fexit/inet_csk_accept`.
@@ -119,7 +119,7 @@ pub struct Hooks {
     pub state: String,
     /// `fentry`, `cgroup` or `kprobe`.
     pub release: String,
-    /// How accept() is seen.
+    /// How `accept()` is seen.
     pub accept: AcceptHook,
     /// How reads and writes are seen.
     pub io: IoHook,

@@ -23,8 +23,8 @@ pub enum Program {
     C(&'static str),
     /// Run by `python3`.
     Python(&'static str),
-    /// A binary of this package; cargo tells tests, and only them, where it is.
-    Rust(&'static str, &'static str),
+    /// A scenario of this package's binary `workload`.
+    Rust(&'static str),
 }
 
 impl Program {
@@ -37,7 +37,12 @@ impl Program {
         };
         assert!(path.is_file(), "there is no workload {}", path.display());
         match self {
-            Self::C(_) | Self::Rust(..) => Command::new(path),
+            Self::C(_) => Command::new(path),
+            Self::Rust(name) => {
+                let mut command = Command::new(path);
+                command.arg(name);
+                command
+            }
             Self::Python(_) => {
                 let python = env::var_os("PYTHON").unwrap_or_else(|| OsString::from("python3"));
                 let mut command = Command::new(python);
@@ -52,7 +57,7 @@ impl Program {
         match self {
             Self::C(name) => Path::new("c").join(name),
             Self::Python(name) => Path::new("python").join(format!("{name}.py")),
-            Self::Rust(name, _) => Path::new("rust").join(name),
+            Self::Rust(_) => Path::new("rust").join("workload"),
         }
     }
 
@@ -63,7 +68,14 @@ impl Program {
             Self::Python(_) => Path::new(env!("CARGO_MANIFEST_DIR"))
                 .join("workloads")
                 .join(self.installed_as()),
-            Self::Rust(_, path) => PathBuf::from(path),
+            Self::Rust(_) => {
+                // target/<profile>/deps/<test>; cargo builds binaries before integration tests.
+                let this = env::current_exe().expect("the path of this test");
+                this.ancestors()
+                    .nth(2)
+                    .unwrap_or(Path::new(""))
+                    .join("workload")
+            }
         }
     }
 }
