@@ -1,0 +1,134 @@
+//! Black-box tests on a real kernel, as root: real programs leak real sockets, and what the agent
+//! says of them is compared with what is known to be true.
+//!
+//! ```text
+//! kernel [--rung NAME] [libtest's arguments]   every case, with the hooks of one rung
+//! kernel --list-rungs                          the rungs this kernel offers, a line each
+//! kernel --install-workloads DIR               copies the workloads for WORKLOADS_DIR elsewhere
+//! ```
+//!
+//! `SOCKTRACE_RUNG` names the rung too. `socktrace_tests` lists the other variables.
+
+mod closed;
+mod expect;
+mod healthy;
+mod holders;
+mod leaks;
+mod lines;
+mod names;
+mod options;
+mod owners;
+mod replay;
+mod scan;
+mod stage;
+mod trace;
+mod watching;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::Trial;
+use socktrace_tests::rung::RUNGS;
+use socktrace_tests::workload;
+
+use crate::options::{Job, Options};
+use crate::stage::Stage;
+
+/// A test: its name and what it does on a stage.
+type Case = (&'static str, fn(&Stage));
+
+/// Every case, by theme.
+const CASES: [&[Case]; 9] = [
+    leaks::CASES,
+    owners::CASES,
+    closed::CASES,
+    holders::CASES,
+    names::CASES,
+    healthy::CASES,
+    watching::CASES,
+    trace::CASES,
+    scan::CASES,
+];
+
+/// Cases that read a recording back.
+const REPLAYED: &[Case] = replay::CASES;
+
+fn main() -> ExitCode {
+    let options = match Options::of(std::env::args()) {
+        Ok(options) => options,
+        Err(why) => return refused(&why),
+    };
+    match options.job {
+        Job::InstallWorkloads(into) => match workload::install(stage::WORKLOADS, &into) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(err) => refused(&format!(
+                "cannot copy the workloads to {}: {err}",
+                into.display()
+            )),
+        },
+        Job::ListRungs => needs_root().unwrap_or_else(list_rungs),
+        // Listing needs no kernel.
+        Job::Test if options.libtest.list => test(options),
+        Job::Test => needs_root().unwrap_or_else(|| test(options)),
+    }
+}
+
+/// Runs every case that the arguments select, then looks at what the agents that all cases shared
+/// have to say at their end.
+fn test(options: Options) -> ExitCode {
+    let rung = options.rung;
+    let stage = Arc::new(Stage::new(rung));
+    let trials = CASES
+        .into_iter()
+        .chain([REPLAYED])
+        .flatten()
+        .map(|(name, case)| {
+            let stage = Arc::clone(&stage);
+            Trial::test(*name, move || {
+                case(&stage);
+                Ok(())
+            })
+        });
+    let mut arguments = options.libtest;
+    arguments.test_threads.get_or_insert(stage::PARALLEL);
+    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    if arguments.list {
+        return ExitCode::SUCCESS;
+    }
+    let (passed, failed) = stage.curtain();
+    let passed = conclusion.num_passed + passed;
+    let failed = conclusion.num_failed + failed;
+    println!(
+        "socktrace-kernel-tests: rung={} passed={passed} failed={failed}",
+        rung.name
+    );
+    if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn list_rungs() -> ExitCode {
+    for rung in RUNGS {
+        match rung.is_offered() {
+            Ok(true) => println!("{}", rung.name),
+            Ok(false) => {}
+            Err(why) => return refused(&format!("rung {}: {why}", rung.name)),
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// What to end with if this is not root.
+fn needs_root() -> Option<ExitCode> {
+    // SAFETY: geteuid() has no preconditions and cannot fail.
+    let root = unsafe { libc::geteuid() } == 0;
+    (!root)
+        .then(|| refused("the kernel tests load eBPF programs and must run as root: use sudo -E"))
+}
+
+fn refused(why: &str) -> ExitCode {
+    eprintln!("socktrace-kernel-tests: {why}");
+    ExitCode::FAILURE
+}
