@@ -214,13 +214,14 @@ impl Leak {
             text(&self.step.value, "local"),
             text(&self.step.value, "peer"),
         );
-        self.watch
-            .expect(&format!("such {phase} of {local} {peer}"), limit, |line| {
-                text(line, "event.action") == "socket.leak"
-                    && text(line, "socktrace.leak.phase") == phase
-                    && is_between(line, local, peer)
-                    && wanted(line)
-            })
+        let is_mine = |line: &Value| is_between(line, local, peer);
+        let is_it = |line: &Value| text(line, "socktrace.leak.phase") == phase && wanted(line);
+        self.watch.expect_among(
+            &format!("such {phase} of {local} {peer}"),
+            limit,
+            is_mine,
+            is_it,
+        )
     }
 
     #[track_caller]

@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::json;
 use socktrace_tests::agent::{ATTACH, Agent};
-use socktrace_tests::child::{Outcome, Signal};
+use socktrace_tests::child::{Outcome, Running, Signal};
 use socktrace_tests::json::{check, field, has, number, text};
 use socktrace_tests::program::socktrace;
 use socktrace_tests::rung::Hooks;
@@ -32,6 +32,8 @@ pub(crate) const CASES: &[Case] = &[
         stopped(stage, Signal::Term);
     }),
     ("watching::output_to_a_file", output_file),
+    ("watching::output_that_cannot_be_opened", bad_output),
+    ("watching::reader_that_has_gone", closed_stdout),
     ("watching::doctor_has_a_line_for_each_hook", doctor),
 ];
 
@@ -222,6 +224,29 @@ fn output_file(stage: &Stage) {
             text(&line.value, "socktrace.leak.id")
         );
     }
+}
+
+/// It is noticed at once, not when the first leak is found.
+fn bad_output(stage: &Stage) {
+    for flag in ["--output", "--record"] {
+        let args = stage.agent_args("run", &[flag, "/no/such/folder/file"]);
+        let outcome = Outcome::of(&mut socktrace(&args), ATTACH);
+        outcome.check_code(1);
+        let line = outcome.one_error_line();
+        assert!(
+            line.contains("/no/such/folder/file: No such file"),
+            "{line}"
+        );
+    }
+}
+
+/// `socktrace run | head -0` ends quietly.
+fn closed_stdout(stage: &Stage) {
+    let mut agent =
+        Running::spawn(&mut socktrace(&stage.agent_args("run", &[]))).expect("an agent");
+    drop(agent.take_stdout());
+    let status = agent.wait(ATTACH).expect("the agent ends");
+    assert_eq!((status.code(), agent.stderr().as_str()), (Some(0), ""));
 }
 
 fn doctor(_: &Stage) {

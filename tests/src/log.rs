@@ -158,13 +158,30 @@ impl Watch {
     /// If none comes within `limit`, quoting what came instead.
     #[track_caller]
     pub fn expect(&mut self, what: &str, limit: Duration, wanted: impl Fn(&Value) -> bool) -> Line {
+        self.expect_among(what, limit, |_| true, wanted)
+    }
+
+    /// As [`Watch::expect`], of the lines that `mine` accepts. Others, such as those of tests that
+    /// run at the same time, are not quoted.
+    ///
+    /// # Panics
+    ///
+    /// As there.
+    #[track_caller]
+    pub fn expect_among(
+        &mut self,
+        what: &str,
+        limit: Duration,
+        mine: impl Fn(&Value) -> bool,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Line {
         let from = self.next;
         let deadline = Deadline::within(limit);
         loop {
             match self.next(deadline) {
-                Ok(line) if wanted(&line.value) => return (*line).clone(),
+                Ok(line) if mine(&line.value) && wanted(&line.value) => return (*line).clone(),
                 Ok(_) => {}
-                Err(why) => panic!("no {what}: {why:?}{}", self.quote(from)),
+                Err(why) => panic!("no {what}: {why:?}{}", self.quote(from, mine)),
             }
         }
     }
@@ -246,10 +263,11 @@ impl Watch {
         }
     }
 
-    /// What came since line number `from`, for a failure message.
-    fn quote(&self, from: usize) -> String {
+    /// What came since line number `from` that `mine` accepts, for a failure message.
+    fn quote(&self, from: usize, mine: impl Fn(&Value) -> bool) -> String {
         let state = self.log.lock();
         let seen = state.lines.get(from..).unwrap_or_default();
+        let seen: Vec<&Arc<Line>> = seen.iter().filter(|line| mine(&line.value)).collect();
         let mut quoted = format!("\n{} lines came", seen.len());
         for line in seen.iter().skip(seen.len().saturating_sub(QUOTED)) {
             let _ = write!(quoted, "\n  {}", line.raw);

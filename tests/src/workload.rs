@@ -46,7 +46,8 @@ impl Program {
             Self::Python(_) => {
                 let python = env::var_os("PYTHON").unwrap_or_else(|| OsString::from("python3"));
                 let mut command = Command::new(python);
-                command.arg("-u").arg(path);
+                // Unbuffered, and without a folder of bytecode beside the sources.
+                command.args(["-u", "-B"]).arg(path);
                 command
             }
         }
@@ -87,11 +88,26 @@ impl Program {
 /// If a file cannot be copied.
 pub fn install(programs: &[Program], into: &Path) -> io::Result<()> {
     for program in programs {
-        let to = into.join(program.installed_as());
-        if let Some(folder) = to.parent() {
-            fs::create_dir_all(folder)?;
+        let (from, to) = (program.built_as(), into.join(program.installed_as()));
+        let (Some(source), Some(folder)) = (from.parent(), to.parent()) else {
+            continue;
+        };
+        fs::create_dir_all(folder)?;
+        fs::copy(&from, &to)?;
+        if matches!(program, Program::Python(_)) {
+            // They share modules, which are beside them.
+            install_modules(source, folder)?;
         }
-        fs::copy(program.built_as(), to)?;
+    }
+    Ok(())
+}
+
+fn install_modules(from: &Path, into: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|ext| ext == "py") {
+            fs::copy(&path, into.join(path.file_name().unwrap_or_default()))?;
+        }
     }
     Ok(())
 }
