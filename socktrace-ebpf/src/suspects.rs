@@ -124,13 +124,10 @@ pub fn is_anothers(entry: &SuspectEntry, sk: u64) -> bool {
 #[inline(always)]
 pub fn moved(before: &Seqs, after: &Seqs, tcp_state: u32) -> bool {
     let own_fin = if tcp_state == state::CLOSE_WAIT { 0 } else { 1 };
-    last_byte_read(before) != last_byte_read(after)
+    // In FIN_WAIT2 the peer has sent no FIN yet.
+    let fin_read = tcp_state != state::FIN_WAIT2 && after.copied_seq == after.rcv_nxt;
+    let read_to = if fin_read { after.copied_seq.wrapping_sub(1) } else { after.copied_seq };
+    (read_to.wrapping_sub(before.copied_seq) as i32) > 0
         || after.write_seq.wrapping_sub(before.write_seq) > own_fin
         || after.snd_una.wrapping_sub(before.snd_una) > own_fin
-}
-
-/// `copied_seq`, but not past the last byte before the FIN that ends at `rcv_nxt`.
-#[inline(always)]
-fn last_byte_read(seqs: &Seqs) -> u32 {
-    if seqs.copied_seq == seqs.rcv_nxt { seqs.rcv_nxt.wrapping_sub(1) } else { seqs.copied_seq }
 }

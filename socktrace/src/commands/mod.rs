@@ -1,1 +1,59 @@
-//! One module a command.
+//! One module a command, and what they share.
+//!
+//! * `run`, `trace`, `scan`, `doctor`: a live kernel (feature `kernel`).
+//! * `replay`: a recording.
+//! * `outputs`: the streams of lines; `reporter`: names, encoding and writing on a thread of their own;
+//!   `recorder`: the raw recording; `live`: loading for the live commands.
+
+#[cfg(feature = "kernel")]
+mod doctor;
+#[cfg(feature = "kernel")]
+mod live;
+mod outputs;
+#[cfg(feature = "kernel")]
+mod recorder;
+mod replay;
+#[cfg(feature = "kernel")]
+mod reporter;
+#[cfg(feature = "kernel")]
+mod run;
+#[cfg(feature = "kernel")]
+mod scan;
+#[cfg(feature = "kernel")]
+mod trace;
+
+use crate::cli::{Exit, Settings};
+
+/// Does what `settings` say. An error is one line for standard error.
+pub fn execute(settings: Settings) -> Result<Exit, Failure> {
+    match settings {
+        Settings::Replay(settings) => replay::execute(&settings),
+        #[cfg(feature = "kernel")]
+        Settings::Run(settings) => run::execute(settings),
+        #[cfg(feature = "kernel")]
+        Settings::Trace(settings) => trace::execute(settings),
+        #[cfg(feature = "kernel")]
+        Settings::Scan(settings) => scan::execute(&settings),
+        #[cfg(feature = "kernel")]
+        Settings::Doctor(settings) => doctor::execute(&settings),
+        #[cfg(not(feature = "kernel"))]
+        _ => Err(Failure::from(anyhow::anyhow!(
+            "this build has no live kernel source; build it with the feature `kernel`"
+        ))),
+    }
+}
+
+/// Why a command failed, and the status to exit with.
+#[derive(Debug)]
+pub struct Failure {
+    /// One line.
+    pub reason: String,
+    /// The status.
+    pub exit: Exit,
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self { reason: format!("{error:#}"), exit: Exit::Failure }
+    }
+}

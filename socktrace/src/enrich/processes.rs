@@ -73,6 +73,13 @@ impl Processes {
         Thread { tid, name }
     }
 
+    /// The cgroup `tgid` is in now, whoever has that pid. Never cached: there is no start time to tell
+    /// one process from the next.
+    #[must_use]
+    pub fn cgroup(&self, tgid: Tgid) -> Option<Vec<u8>> {
+        self.proc.read(format!("{}/cgroup", tgid.0), CGROUP).and_then(|file| parse::cgroup(&file))
+    }
+
     fn read(&mut self, tgid: Tgid, started: BootTime) -> Option<Process> {
         let process = read(&self.proc, tgid, started, self.stat(tgid, started)?)?;
         // If the same process is there afterwards, everything read meanwhile was about it.

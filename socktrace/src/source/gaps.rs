@@ -43,6 +43,12 @@ impl Gaps {
         *known = known.saturating_add(1);
     }
 
+    /// Something was lost that neither a counter nor a sequence shows.
+    pub fn lost(&mut self, gap: Gap) {
+        let known = self.known.entry(gap.place).or_default();
+        *known = known.saturating_add(gap.lost);
+    }
+
     /// The programs' counters were read: each CPU's values since the programs were loaded.
     pub fn counters(&mut self, cpus: &[Counters]) {
         let total =

@@ -1,7 +1,6 @@
 //! The ladder of hooks: what is tried for each purpose, best first, and what each rung loses.
 
 use std::fmt;
-use std::str::FromStr;
 
 use crate::model::{HookReport, Support};
 
@@ -198,28 +197,8 @@ pub struct Forced {
     pub io: Option<IoHook>,
 }
 
-impl FromStr for Forced {
-    type Err = String;
-
-    /// `purpose=rung`, comma-separated.
-    fn from_str(s: &str) -> Result<Self, Self::Err> {
-        let mut forced = Self::default();
-        for part in s.split(',').filter(|part| !part.is_empty()) {
-            let (purpose, word) =
-                part.split_once('=').ok_or_else(|| format!("'{part}' is not purpose=rung"))?;
-            match purpose {
-                "state" => forced.state = Some(rung(word)?),
-                "release" => forced.release = Some(rung(word)?),
-                "accept" => forced.accept = Some(rung(word)?),
-                "io" => forced.io = Some(rung(word)?),
-                _ => return Err(format!("no hook '{purpose}'; they are state, release, accept, io")),
-            }
-        }
-        Ok(forced)
-    }
-}
-
-fn rung<R: Rung>(word: &str) -> Result<R, String> {
+/// The rung of that name.
+pub fn rung<R: Rung>(word: &str) -> Result<R, String> {
     R::LADDER.iter().copied().find(|rung| rung.word() == word).ok_or_else(|| {
         let words: Vec<_> = R::LADDER.iter().map(|rung| rung.word()).collect();
         format!("no rung '{word}' for {}; they are {}", R::PURPOSE, words.join(", "))
@@ -283,20 +262,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn forced_rungs_are_parsed() {
-        let forced: Forced = "state=tracepoint,release=kprobe,accept=none".parse().expect("valid");
-        assert_eq!(forced.state, Some(StateHook::Tracepoint));
-        assert_eq!(forced.release, Some(ReleaseHook::Kprobe));
-        assert_eq!(forced.accept, Some(AcceptHook::None));
-        assert_eq!(forced.io, None);
-    }
-
-    #[test]
-    fn unknown_rungs_name_the_known() {
-        let error = "release=magic".parse::<Forced>().expect_err("no such rung");
+    fn rungs_have_names() {
+        assert_eq!(rung::<StateHook>("tracepoint"), Ok(StateHook::Tracepoint));
+        assert_eq!(rung::<AcceptHook>("none"), Ok(AcceptHook::None));
+        let error = rung::<ReleaseHook>("magic").expect_err("no such rung");
         assert_eq!(error, "no rung 'magic' for release; they are fentry, cgroup, kprobe");
-        assert!("nonsense".parse::<Forced>().is_err());
-        assert!("color=red".parse::<Forced>().is_err());
     }
 
     #[test]

@@ -59,7 +59,6 @@ fn one_line(error: &ProgramError) -> String {
     match error {
         ProgramError::LoadError { io_error, verifier_log } => {
             let log = verifier_log.to_string();
-            if std::env::var_os("VLOG").is_some() { eprintln!("{log}"); }
             let last = log
                 .lines()
                 .map(str::trim)

@@ -1,0 +1,34 @@
+//! `doctor`: what this kernel gives, what is lost without the rest, and how to get it.
+
+use std::time::Duration;
+
+use super::Failure;
+use super::live;
+use super::outputs::Outputs;
+use crate::cli::{DoctorSettings, Exit};
+use crate::clock::{self, Clock as _};
+use crate::sink::WhenFull;
+use crate::source::kernel::hooks::Forced;
+use crate::source::kernel::loader::{LEAST, Mode, Options};
+
+/// Attaches everything for a moment and tells how that went.
+pub(super) fn execute(settings: &DoctorSettings) -> Result<Exit, Failure> {
+    let mut outputs = Outputs::open(&settings.outputs, &live::host(), WhenFull::Wait)
+        .map_err(|error| Failure::from(anyhow::Error::from(error)))?;
+    // Suspects are not looked for, however old: nothing is to be streamed in that moment.
+    let options = Options {
+        mode: Mode::Run,
+        leak_after: Duration::MAX,
+        sizes: LEAST,
+        forced: Forced::default(),
+    };
+    let loaded = live::load_with(&options);
+    let mut reports = loaded.as_ref().map(|kernel| kernel.hooks.clone()).unwrap_or_default();
+    reports.extend(live::surroundings());
+    let at = clock::System.boot();
+    for report in &reports {
+        outputs.encode(|encoder, out| encoder.encode_hook(at, report, out));
+    }
+    outputs.finish();
+    loaded.map(|_| Exit::Fine)
+}

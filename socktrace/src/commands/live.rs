@@ -1,0 +1,111 @@
+//! What the commands on a live kernel share: the host, the loading, the signals.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::Failure;
+use crate::cli::{Exit, HookOverrides, KernelSettings};
+use crate::clock::{self, Clock as _};
+use crate::enrich::{MACHINE_ID, ProcFs, host_facts};
+use crate::model::{HookReport, Host, Support};
+use crate::source::kernel::Sizes;
+use crate::source::kernel::hooks::{Forced, rung};
+use crate::source::kernel::loader::{Kernel, LoadError, Mode, Options};
+
+/// This machine and this run.
+pub(super) fn host() -> Host {
+    let clock = clock::System;
+    host_facts(&procfs(), Path::new(MACHINE_ID), clock.wall_minus_boot_ns(), clock.boot())
+}
+
+/// The machine's own /proc.
+pub(super) fn procfs() -> ProcFs {
+    ProcFs::new("/proc")
+}
+
+/// Loads and attaches.
+pub(super) fn load(
+    mode: Mode,
+    leak_after: Duration,
+    settings: &KernelSettings,
+) -> Result<Kernel, Failure> {
+    let sizes = Sizes {
+        ring_bytes: settings.ring_size,
+        suspects: settings.max_sockets,
+        owners: settings.max_sockets,
+    };
+    let forced = forced(settings.hooks)?;
+    load_with(&Options { mode, leak_after, sizes, forced })
+}
+
+/// As [`load`], from the loader's own options.
+pub(super) fn load_with(options: &Options) -> Result<Kernel, Failure> {
+    Kernel::load(options).map_err(|error| {
+        let exit = match error {
+            LoadError::Privilege(_) => Exit::NoPrivilege,
+            _ => Exit::Failure,
+        };
+        Failure { reason: error.to_string(), exit }
+    })
+}
+
+fn forced(hooks: HookOverrides) -> Result<Forced, Failure> {
+    let forced = || -> Result<Forced, String> {
+        Ok(Forced {
+            state: hooks.state.map(|hook| rung(hook.name())).transpose()?,
+            release: hooks.release.map(|hook| rung(hook.name())).transpose()?,
+            accept: hooks.accept.map(|hook| rung(hook.name())).transpose()?,
+            io: hooks.io.map(|hook| rung(hook.name())).transpose()?,
+        })
+    };
+    forced().map_err(|reason| Failure { reason, exit: Exit::Usage })
+}
+
+/// What is there besides hooks: told by `doctor` and by the first line of `run` and `trace`.
+pub(super) fn surroundings() -> Vec<HookReport> {
+    let report = |purpose, fine: bool, used: &str, lost: &str, cure: &str| HookReport {
+        purpose,
+        support: if fine { Support::Ok } else { Support::Fallback },
+        used: used.to_owned(),
+        lost: if fine { String::new() } else { lost.to_owned() },
+        cure: if fine { String::new() } else { cure.to_owned() },
+    };
+    let initial = crate::enrich::in_initial_pid_namespace(&procfs());
+    let sees = crate::source::kernel::privilege::sees_all_processes();
+    vec![
+        report(
+            "pid_namespace",
+            initial,
+            if initial { "the initial one" } else { "not the initial one" },
+            "pids are those of the initial namespace, and facts from /proc do not match them",
+            "run socktrace in the host's pid namespace (hostPID, --pid=host)",
+        ),
+        report(
+            "process_facts",
+            sees,
+            "/proc",
+            "executables of other users' processes cannot be read",
+            "grant CAP_SYS_PTRACE",
+        ),
+    ]
+}
+
+/// SIGINT and SIGTERM.
+pub(super) struct Stop(Signal, Signal);
+
+impl Stop {
+    /// From now on they are told here instead of ending the process.
+    pub(super) fn new() -> std::io::Result<Self> {
+        Ok(Self(signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?))
+    }
+
+    /// Waits for either.
+    pub(super) async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.0.recv() => {}
+            _ = self.1.recv() => {}
+        }
+    }
+}

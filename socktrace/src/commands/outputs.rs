@@ -1,0 +1,96 @@
+//! The streams of lines a command writes: each a format with its destinations.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use crate::cli::Output;
+use crate::model::Host;
+use crate::schema::Encoder;
+use crate::sink::{Report, SinkError, Sinks, WhenFull};
+
+/// How long the last lines may take to be written when a command ends.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Every stream. Each event is encoded once a stream and written to all its destinations.
+pub(super) struct Outputs {
+    streams: Vec<Stream>,
+}
+
+struct Stream {
+    encoder: Encoder,
+    sinks: Sinks,
+    batch: Vec<u8>,
+}
+
+impl Outputs {
+    /// Opens every destination.
+    pub(super) fn open(
+        outputs: &[Output],
+        host: &Host,
+        when_full: WhenFull,
+    ) -> Result<Self, SinkError> {
+        let open = |output: &Output| {
+            Ok(Stream {
+                encoder: Encoder::new(output.format, host.clone(), output.colour),
+                sinks: Sinks::open(&output.targets, when_full)?,
+                batch: Vec::new(),
+            })
+        };
+        Ok(Self { streams: outputs.iter().map(open).collect::<Result<_, _>>()? })
+    }
+
+    /// Adds lines to every stream's batch.
+    pub(super) fn encode(&mut self, mut encode: impl FnMut(&mut Encoder, &mut Vec<u8>)) {
+        for stream in &mut self.streams {
+            encode(&mut stream.encoder, &mut stream.batch);
+        }
+    }
+
+    /// Bytes that wait for [`Self::write`] in the fullest stream.
+    #[cfg(feature = "kernel")]
+    pub(super) fn waiting(&self) -> usize {
+        self.streams.iter().map(|stream| stream.batch.len()).max().unwrap_or(0)
+    }
+
+    /// Hands the batches to the destinations, and tells on standard error what became of earlier ones.
+    pub(super) fn write(&mut self) {
+        for stream in &mut self.streams {
+            stream.sinks.write(&stream.batch);
+            stream.batch.clear();
+            tell(stream.sinks.news());
+        }
+    }
+
+    /// Whether nobody reads any of the streams any more.
+    pub(super) fn all_closed(&self) -> bool {
+        self.streams.iter().all(|stream| stream.sinks.all_closed())
+    }
+
+    /// Follows a wall clock that was set. Nanoseconds to add to the boot clock.
+    #[cfg(feature = "kernel")]
+    pub(super) fn set_wall_minus_boot_ns(&mut self, offset: i128) {
+        for stream in &mut self.streams {
+            stream.encoder.set_wall_minus_boot_ns(offset);
+        }
+    }
+
+    /// Writes what is left and waits, within reason, until it is written.
+    pub(super) fn finish(mut self) {
+        self.write();
+        for stream in self.streams {
+            tell(stream.sinks.finish(PATIENCE));
+        }
+    }
+}
+
+/// A line on standard error for each report but that of a closed pipe, which is a quiet end.
+fn tell(news: Vec<Report>) {
+    for report in news.iter().filter(|report| !report.is_closed()) {
+        warn(&report.to_string());
+    }
+}
+
+/// One line on standard error. Nobody may be there to read it, which is no reason to stop.
+pub(super) fn warn(line: &str) {
+    let _ = writeln!(std::io::stderr(), "socktrace: {line}");
+}

@@ -1,0 +1,133 @@
+//! `replay`: a recording through the same decoder and tracker as the live agent.
+
+use std::fs::File;
+
+use anyhow::Context as _;
+
+use super::Failure;
+use super::outputs::{Outputs, warn};
+use super::Failure as Failed;
+use crate::cli::{Exit, FindingGate, ReplaySettings};
+use crate::model::{
+    Blame, Event, Finding, Leak, Process, Record, Status, StatusReason, Thread,
+};
+use crate::sink::WhenFull;
+use crate::source::recording::{Reader, ReadError};
+use crate::tracker::{Action, Timeline, Tracker, TrackerConfig};
+
+/// How often the truth was read again in the run that was recorded; its marks are in the recording.
+const REPROOF: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// Plays it back.
+pub(super) fn execute(settings: &ReplaySettings) -> Result<Exit, Failed> {
+    let path = settings.file.display();
+    let file = File::open(&settings.file).with_context(|| format!("cannot open {path}"))?;
+    let reader = Reader::new(file).with_context(|| path.to_string())?;
+    let header = reader.header().clone();
+    let outputs = Outputs::open(&settings.outputs, &header.host, WhenFull::Wait)
+        .map_err(|error| Failure::from(anyhow::Error::from(error)))?;
+    let max = usize::try_from(settings.max_sockets).unwrap_or(usize::MAX);
+    let mut player = Player {
+        tracker: Tracker::new(TrackerConfig {
+            leak_after: settings.leak_after.unwrap_or(header.leak_after),
+            reproof_every: REPROOF,
+            max_tracked: max,
+        }),
+        timeline: None,
+        max,
+        lost: Status {
+            at: header.host.agent_started,
+            reason: StatusReason::Gap,
+            hooks: Vec::new(),
+            lost: std::collections::BTreeMap::new(),
+            tracked: 0,
+            open: 0,
+        },
+        gate: FindingGate::new(settings.filter.clone()),
+        settings,
+        outputs,
+        begun: false,
+    };
+    let result = player.play(reader);
+    player.outputs.finish();
+    result.with_context(|| path.to_string())?;
+    Ok(Exit::Fine)
+}
+
+struct Player<'a> {
+    tracker: Tracker,
+    /// Set if the recording is one of `trace`: it begins with an event, one of `run` with a mark.
+    timeline: Option<Timeline>,
+    max: usize,
+    lost: Status,
+    gate: FindingGate,
+    settings: &'a ReplaySettings,
+    outputs: Outputs,
+    begun: bool,
+}
+
+impl Player<'_> {
+    /// Everything before the first unreadable place is played, whatever comes there.
+    fn play(&mut self, reader: Reader<File>) -> Result<(), ReadError> {
+        for record in reader {
+            match record {
+                Ok(record) => self.take(&record),
+                Err(error) if error.is_last() => return Err(error),
+                Err(error) => warn(&format!("{}: {error}", self.settings.file.display())),
+            }
+            self.outputs.write();
+            if self.outputs.all_closed() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, record: &Record) {
+        if !self.begun {
+            self.begun = true;
+            let of_run = matches!(record.event, Event::Mark(_));
+            self.timeline = (!of_run).then(|| Timeline::new(self.max));
+        }
+        if let Event::Gap(gap) = record.event {
+            *self.lost.lost.entry(gap.place).or_default() += gap.lost;
+            self.lost.at = record.at;
+            let status = &self.lost;
+            self.outputs.encode(|encoder, out| encoder.encode_status(status, out));
+        }
+        if let Some(timeline) = &mut self.timeline {
+            if let Some(event) = timeline.observe(record)
+                && self.settings.filter.matches_lifecycle(&event, None)
+            {
+                self.outputs.encode(|encoder, out| encoder.encode_lifecycle(&event, out));
+            }
+            return;
+        }
+        self.tracker.handle_event(record);
+        while let Some(action) = self.tracker.poll_action() {
+            // Walks and readings are in the recording where they happened.
+            if let Action::Report(leak) = action {
+                let finding = named(leak);
+                if self.gate.admits(&finding) {
+                    self.outputs.encode(|encoder, out| encoder.encode_finding(&finding, out));
+                }
+            }
+        }
+    }
+}
+
+/// A finding with the names the kernel told. The recorded machine's /proc is not here.
+fn named(leak: Leak) -> Finding {
+    let process = leak.blame.as_ref().map(|blame: &Blame| Process {
+        tgid: blame.tgid,
+        started: blame.started,
+        name: blame.comm.as_bytes().to_vec(),
+        executable: None,
+        command_line: None,
+        uid: None,
+        parent: None,
+        cgroup: None,
+    });
+    let tid = leak.blame.as_ref().and_then(|blame| blame.tid);
+    Finding { leak, process, thread: tid.map(|tid| Thread { tid, name: None }) }
+}

@@ -1,0 +1,247 @@
+//! `run`: the agent. Watches until stopped and reports findings.
+
+use std::io;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use bytes::BytesMut;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use super::Failure;
+use super::live::{self, Stop};
+use super::outputs::Outputs;
+use super::recorder::Recorder;
+use super::reporter::{Message, Reporter};
+use crate::cli::{Exit, FindingGate, RunSettings};
+use crate::clock::{self, Clock as _};
+use crate::decode::{DecodeContext, decode, frame, gap_record, mark_record};
+use crate::model::{BootTime, Cookie, HookReport, KernelAddr, Mark, Status, StatusReason};
+use crate::sink::WhenFull;
+use crate::source::gaps::Gaps;
+use crate::source::kernel::iterators::Iterators;
+use crate::source::kernel::loader::Mode;
+use crate::source::kernel::losses::Losses;
+use crate::source::kernel::ring::Ring;
+use crate::source::recording::Header;
+use crate::tracker::{Action, Tracker, TrackerConfig};
+
+/// How often the truth is read again while anything is tracked.
+pub(super) const REPROOF: Duration = Duration::from_secs(30);
+/// How often losses are counted and destinations looked after.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long to wait before trying again when the reporter's queue was full.
+const RETRY: Duration = Duration::from_millis(20);
+
+/// Runs until stopped.
+pub(super) fn execute(settings: RunSettings) -> Result<Exit, Failure> {
+    let host = live::host();
+    let outputs = Outputs::open(&settings.outputs, &host, WhenFull::Drop)
+        .map_err(|error| Failure::from(anyhow::Error::from(error)))?;
+    let kernel = live::load(Mode::Run, settings.leak_after, &settings.kernel)?;
+    let hz = kernel.iterators.hz();
+    let header = Header { host, leak_after: settings.leak_after, hz };
+    let recorder = Recorder::open(settings.kernel.record.as_deref(), &header)?;
+    let gate = FindingGate::new(settings.filter);
+    let reporter = Reporter::start(outputs, gate).context("cannot start a thread")?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the event loop")?;
+    let config = TrackerConfig {
+        leak_after: settings.leak_after,
+        reproof_every: REPROOF,
+        max_tracked: usize::try_from(settings.kernel.max_sockets).unwrap_or(usize::MAX),
+    };
+    let (jobs, answers) = Asker::start(kernel.iterators).context("cannot start a thread")?;
+    let mut hooks = kernel.hooks.clone();
+    hooks.extend(live::surroundings());
+    let mut agent = Agent {
+        context: DecodeContext { hz },
+        leak_after: settings.leak_after,
+        tracker: Tracker::new(config),
+        gaps: Gaps::new(),
+        losses: &kernel.losses,
+        recorder,
+        reporter: &reporter,
+        jobs,
+    };
+    let mut ring = kernel.ring;
+    runtime.block_on(agent.watch(&mut ring, answers, hooks)).context("cannot read events")?;
+    agent.recorder.flush();
+    drop(agent);
+    reporter.finish();
+    Ok(Exit::Fine)
+}
+
+/// A question to the kernel that takes a while to answer.
+enum Job {
+    Walk { older_than: BootTime },
+    Truth { asked: Vec<(Cookie, KernelAddr)> },
+}
+
+/// Asks the kernel on a thread of its own: a walk or a reading must not hold up the ring.
+struct Asker;
+
+impl Asker {
+    fn start(
+        mut iterators: Iterators,
+    ) -> io::Result<(std::sync::mpsc::Sender<Job>, UnboundedReceiver<Vec<u8>>)> {
+        let (jobs, waiting) = std::sync::mpsc::channel();
+        // One job is in flight at a time, and so one answer.
+        let (answer, answers) = unbounded_channel();
+        std::thread::Builder::new().name("asker".to_owned()).spawn(move || {
+            while let Ok(job) = waiting.recv() {
+                let mut records = Vec::new();
+                match job {
+                    Job::Walk { older_than } => iterators.walk(older_than, &mut records),
+                    Job::Truth { asked } => iterators.truth(&asked, &mut records),
+                }
+                if answer.send(records).is_err() {
+                    return;
+                }
+            }
+        })?;
+        Ok((jobs, answers))
+    }
+}
+
+struct Agent<'a> {
+    context: DecodeContext,
+    leak_after: Duration,
+    tracker: Tracker,
+    gaps: Gaps,
+    losses: &'a Losses,
+    recorder: Recorder,
+    reporter: &'a Reporter,
+    jobs: std::sync::mpsc::Sender<Job>,
+}
+
+impl Agent<'_> {
+    async fn watch(
+        &mut self,
+        ring: &mut Ring,
+        mut answers: UnboundedReceiver<Vec<u8>>,
+        hooks: Vec<HookReport>,
+    ) -> io::Result<()> {
+        let mut stop = Stop::new()?;
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.tell_status(StatusReason::Started, hooks).await;
+        self.tick();
+        let mut batch = BytesMut::new();
+        loop {
+            let all_done = self.act();
+            let wait = if all_done { self.until_timeout() } else { RETRY };
+            tokio::select! {
+                biased;
+                () = stop.asked() => break,
+                () = self.reporter.queue.closed() => return Ok(()),
+                read = ring.read(&mut batch) => {
+                    read?;
+                    self.feed(&batch);
+                    batch.clear();
+                }
+                Some(records) = answers.recv() => self.feed(&records),
+                _ = look.tick() => self.look().await,
+                () = sleep(wait) => self.tick(),
+            }
+        }
+        // What happened before the stop is told; nothing is resolved because of it.
+        ring.take(&mut batch);
+        self.feed(&batch);
+        while !self.act() {
+            sleep(RETRY).await;
+        }
+        self.tell_status(StatusReason::Stopped, Vec::new()).await;
+        Ok(())
+    }
+
+    /// Takes records, in any number.
+    fn feed(&mut self, mut records: &[u8]) {
+        while !records.is_empty() {
+            let Ok(len) = frame(records) else {
+                // Nothing tells where the next record begins.
+                self.gaps.undecodable();
+                return;
+            };
+            let (record, rest) = records.split_at_checked(len).unwrap_or((records, &[]));
+            records = rest;
+            self.gaps.arrived(record);
+            self.recorder.record(record);
+            match decode(record, self.context) {
+                Ok(record) => self.tracker.handle_event(&record),
+                Err(_) => self.gaps.undecodable(),
+            }
+        }
+    }
+
+    fn tick(&mut self) {
+        self.feed(&mark_record(clock::System.boot(), Mark::Tick));
+    }
+
+    fn until_timeout(&self) -> Duration {
+        let now = clock::System.boot();
+        self.tracker.poll_timeout().map_or(LOOK, |at| at.since(now))
+    }
+
+    /// Does what the tracker wants done; false if the reporter had no room for all of it.
+    fn act(&mut self) -> bool {
+        loop {
+            let Ok(room) = self.reporter.queue.try_reserve() else {
+                // With nobody left to report to, there is nothing to wait for either.
+                return self.reporter.queue.is_closed();
+            };
+            match self.tracker.poll_action() {
+                None => return true,
+                Some(Action::Report(leak)) => room.send(Message::Leak(Box::new(leak))),
+                Some(Action::Walk) => {
+                    let older_than = clock::System.boot().before(self.leak_after);
+                    self.ask(Job::Walk { older_than });
+                }
+                Some(Action::Prove(asked)) => self.ask(Job::Truth { asked }),
+                // Counted; told with the next status.
+                Some(Action::Gap(gap)) => self.gaps.lost(gap),
+            }
+        }
+    }
+
+    fn ask(&mut self, job: Job) {
+        if self.jobs.send(job).is_err() {
+            // The asking thread is gone. The tracker gives the job up in time and asks again; every
+            // failure is one more loss that status tells of.
+            self.gaps.undecodable();
+        }
+    }
+
+    /// Counts losses, turns new ones into records and a status line, and lets the reporter look
+    /// after its destinations.
+    async fn look(&mut self) {
+        if let Ok(counters) = self.losses.read() {
+            self.gaps.counters(&counters);
+        }
+        let gaps = self.gaps.settle();
+        for gap in &gaps {
+            self.feed(&gap_record(clock::System.boot(), *gap));
+        }
+        if !gaps.is_empty() {
+            self.tell_status(StatusReason::Gap, Vec::new()).await;
+        }
+        self.recorder.flush();
+        // If it has no room it is at work.
+        let _ = self.reporter.queue.try_send(Message::Look);
+    }
+
+    async fn tell_status(&mut self, reason: StatusReason, hooks: Vec<HookReport>) {
+        let status = Status {
+            at: clock::System.boot(),
+            reason,
+            hooks,
+            lost: self.gaps.told().clone(),
+            tracked: self.tracker.tracked() as u64,
+            open: self.tracker.open() as u64,
+        };
+        // An error means that nobody listens any more, which the loop notices.
+        let _ = self.reporter.queue.send(Message::Status(Box::new(status))).await;
+    }
+}
