@@ -157,22 +157,39 @@ pub unsafe fn describe(to: *mut Sock, sk: u64, cookie: u64, state: u32) {
     if established_once(sk) {
         flags |= sock_flag::ESTABLISHED_ONCE;
     }
-    let (laddr, raddr) = addresses(sk, family);
-    let sock = Sock {
-        kaddr: sk,
-        cookie,
-        netns: read(net, offset!(net_inum)),
-        inode: inode_of(socket),
-        family,
-        lport: u16::from_be(read(sk, offset!(inet_sport))),
-        rport: u16::from_be(read(sk, offset!(skc_dport))),
-        state: state as u8,
-        flags,
-        laddr,
-        raddr,
-    };
+    let netns = read(net, offset!(net_inum));
+    let inode = inode_of(socket);
+    let lport = u16::from_be(read(sk, offset!(inet_sport)));
+    let rport = u16::from_be(read(sk, offset!(skc_dport)));
+    // In place: a whole `Sock` on the stack would not leave room for the rest.
     // SAFETY: by the contract of this function.
-    unsafe { to.write(sock) };
+    let (laddr, raddr) = unsafe {
+        (*to).kaddr = sk;
+        (*to).cookie = cookie;
+        (*to).netns = netns;
+        (*to).inode = inode;
+        (*to).family = family;
+        (*to).lport = lport;
+        (*to).rport = rport;
+        (*to).state = state as u8;
+        (*to).flags = flags;
+        (&raw mut (*to).laddr, &raw mut (*to).raddr)
+    };
+    if family == AF_INET6 {
+        let (local, remote) = (offset!(skc_v6_rcv_saddr), offset!(skc_v6_daddr));
+        // SAFETY: both are members of `to`.
+        unsafe {
+            read_into(laddr, sk, local);
+            read_into(raddr, sk, remote);
+        }
+    } else {
+        let (local, remote) = (read(sk, offset!(skc_rcv_saddr)), read(sk, offset!(skc_daddr)));
+        // SAFETY: both are members of `to`, 4-aligned there.
+        unsafe {
+            map_v4(laddr, local);
+            map_v4(raddr, remote);
+        }
+    }
 }
 
 /// Whether a handshake was ever completed: `rcv_nxt` starts at 0 in `tcp_connect_init` and takes
@@ -188,18 +205,38 @@ pub fn has_peer(sk: u64) -> bool {
     read::<u16>(sk, offset!(skc_dport)) != 0
 }
 
-/// Local and remote address, IPv4 in v4-mapped form.
+/// Reads a `T` at `base + offset` in kernel memory to where it belongs.
+///
+/// # Safety
+///
+/// `to` must be valid for writing a `T`.
 #[inline(always)]
-fn addresses(sk: u64, family: u16) -> ([u8; 16], [u8; 16]) {
-    if family == AF_INET6 {
-        return (read(sk, offset!(skc_v6_rcv_saddr)), read(sk, offset!(skc_v6_daddr)));
+unsafe fn read_into<T>(to: *mut T, base: u64, offset: u64) {
+    // SAFETY: by the contract of this function; the helper checks the source.
+    unsafe {
+        bpf_probe_read_kernel(
+            to.cast(),
+            size_of::<T>() as u32,
+            base.wrapping_add(offset) as *const _,
+        );
     }
-    (mapped(read(sk, offset!(skc_rcv_saddr))), mapped(read(sk, offset!(skc_daddr))))
 }
 
+/// Writes an IPv4 address in v4-mapped form.
+///
+/// # Safety
+///
+/// `to` must be valid for writing 16 bytes, aligned to 4.
 #[inline(always)]
-fn mapped(v4: [u8; 4]) -> [u8; 16] {
-    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, v4[0], v4[1], v4[2], v4[3]]
+unsafe fn map_v4(to: *mut [u8; 16], v4: u32) {
+    let to = to.cast::<u32>();
+    // SAFETY: by the contract of this function.
+    unsafe {
+        to.write(0);
+        to.add(1).write(0);
+        to.add(2).write(u32::from_be(0xffff));
+        to.add(3).write(v4);
+    }
 }
 
 /// Where the streams of `sk` stand.
