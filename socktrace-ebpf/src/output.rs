@@ -73,5 +73,9 @@ fn wakeup() -> u64 {
     if threshold == 0 {
         return 0;
     }
-    if EVENTS.query(AVAIL_DATA) >= threshold { FORCE_WAKEUP } else { NO_WAKEUP }
+    if EVENTS.query(AVAIL_DATA) >= threshold {
+        FORCE_WAKEUP
+    } else {
+        NO_WAKEUP
+    }
 }

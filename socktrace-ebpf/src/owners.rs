@@ -45,7 +45,14 @@ pub fn touched(sk: u64, op: u32) {
         }
     };
     let (tgid, tid) = task::ids();
-    let touch = Touch { boot_ns: now(), runtime_task: 0, tgid, tid, op, reserved: 0 };
+    let touch = Touch {
+        boot_ns: now(),
+        runtime_task: 0,
+        tgid,
+        tid,
+        op,
+        reserved: 0,
+    };
     // SAFETY: the map gave the pointer. Another thread using the same socket at this instant may
     // interleave; both are threads that really used it.
     let owner = unsafe { &mut (*entry).owner };

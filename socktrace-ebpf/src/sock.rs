@@ -99,7 +99,11 @@ pub fn has_live_file(socket: u64) -> bool {
         return false;
     }
     let count: i64 = read(file, offset!(f_count));
-    if config!(file_ref) == 1 { count >= 0 } else { count > 0 }
+    if config!(file_ref) == 1 {
+        count >= 0
+    } else {
+        count > 0
+    }
 }
 
 /// Inode number of a `struct socket`.
@@ -108,7 +112,10 @@ pub fn inode_of(socket: u64) -> u32 {
     if socket == 0 {
         return 0;
     }
-    read::<u64>(socket, offset!(socket_to_inode).wrapping_add(offset!(i_ino))) as u32
+    read::<u64>(
+        socket,
+        offset!(socket_to_inode).wrapping_add(offset!(i_ino)),
+    ) as u32
 }
 
 /// `sk->sk_cookie`: 0 until somebody has asked the kernel for it.
@@ -183,7 +190,10 @@ pub unsafe fn describe(to: *mut Sock, sk: u64, cookie: u64, state: u32) {
             read_into(raddr, sk, remote);
         }
     } else {
-        let (local, remote) = (read(sk, offset!(skc_rcv_saddr)), read(sk, offset!(skc_daddr)));
+        let (local, remote) = (
+            read(sk, offset!(skc_rcv_saddr)),
+            read(sk, offset!(skc_daddr)),
+        );
         // SAFETY: both are members of `to`, 4-aligned there.
         unsafe {
             map_v4(laddr, local);
@@ -253,7 +263,10 @@ pub fn seqs(sk: u64) -> Seqs {
 /// Bytes received and bytes acknowledged since the connection began.
 #[inline(always)]
 pub fn bytes(sk: u64) -> (u64, u64) {
-    (read(sk, offset!(bytes_received)), read(sk, offset!(bytes_acked)))
+    (
+        read(sk, offset!(bytes_received)),
+        read(sk, offset!(bytes_acked)),
+    )
 }
 
 /// Jiffies now.

@@ -54,7 +54,11 @@ pub fn cookie_of(sk: u64, source: CookieSource) -> u64 {
 #[inline(always)]
 pub fn cookie_or_new(sk: u64, source: CookieSource, now: u64) -> u64 {
     let cookie = cookie_of(sk, source);
-    if cookie != 0 { cookie } else { sock::make_cookie(now) }
+    if cookie != 0 {
+        cookie
+    } else {
+        sock::make_cookie(now)
+    }
 }
 
 /// Puts `sk` into the table, under `since`.
@@ -126,7 +130,11 @@ pub fn moved(before: &Seqs, after: &Seqs, tcp_state: u32) -> bool {
     let own_fin = if tcp_state == state::CLOSE_WAIT { 0 } else { 1 };
     // In FIN_WAIT2 the peer has sent no FIN yet.
     let fin_read = tcp_state != state::FIN_WAIT2 && after.copied_seq == after.rcv_nxt;
-    let read_to = if fin_read { after.copied_seq.wrapping_sub(1) } else { after.copied_seq };
+    let read_to = if fin_read {
+        after.copied_seq.wrapping_sub(1)
+    } else {
+        after.copied_seq
+    };
     (read_to.wrapping_sub(before.copied_seq) as i32) > 0
         || after.write_seq.wrapping_sub(before.write_seq) > own_fin
         || after.snd_una.wrapping_sub(before.snd_una) > own_fin

@@ -22,7 +22,11 @@ pub fn ids() -> (u32, u32) {
 #[inline(always)]
 pub fn current() -> Task {
     let (tgid, tid) = ids();
-    Task { tgid, tid, comm: bpf_get_current_comm().unwrap_or_default() }
+    Task {
+        tgid,
+        tid,
+        comm: bpf_get_current_comm().unwrap_or_default(),
+    }
 }
 
 /// Whether the current task is exiting, and whether it is a kernel thread.

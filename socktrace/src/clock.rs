@@ -26,7 +26,8 @@ impl Clock for System {
         let wall = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or(Duration::ZERO);
-        i128::try_from(wall.as_nanos()).unwrap_or(i128::MAX) - i128::from(read(libc::CLOCK_BOOTTIME))
+        i128::try_from(wall.as_nanos()).unwrap_or(i128::MAX)
+            - i128::from(read(libc::CLOCK_BOOTTIME))
     }
 }
 
@@ -37,7 +38,10 @@ pub fn monotonic_ns() -> u64 {
 }
 
 fn read(clock: libc::clockid_t) -> u64 {
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut now = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: `now` is a valid timespec for the kernel to write to; both clocks exist since 2.6.39.
     let failed = unsafe { libc::clock_gettime(clock, &raw mut now) } != 0;
     if failed {

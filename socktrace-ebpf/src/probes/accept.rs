@@ -22,8 +22,11 @@ use crate::task;
 #[fexit(function = "inet_csk_accept")]
 pub fn accept_fexit(ctx: FExitContext) -> i32 {
     // The returned pointer follows the parameters; `bpf_get_func_ret` would need 5.17.
-    let sk: *const core::ffi::c_void =
-        if config!(accept_params) == 2 { ctx.arg(2) } else { ctx.arg(4) };
+    let sk: *const core::ffi::c_void = if config!(accept_params) == 2 {
+        ctx.arg(2)
+    } else {
+        ctx.arg(4)
+    };
     accepted(sk as u64);
     0
 }
@@ -46,7 +49,15 @@ fn accepted(sk: u64) {
     }
     let at = now();
     let cookie = suspects::cookie_or_new(sk, CookieSource::Seen, at);
-    owners::opened(sk, if sock::is_synthetic(cookie) { cookie } else { 0 }, role::ACCEPTED);
+    owners::opened(
+        sk,
+        if sock::is_synthetic(cookie) {
+            cookie
+        } else {
+            0
+        },
+        role::ACCEPTED,
+    );
     emit::<Accept>(kind::ACCEPT, at, |to, header| {
         // SAFETY: `to` is the reserved space of a whole `Accept`.
         unsafe {

@@ -61,7 +61,12 @@ fn released(sk: u64) {
     if config!(mode) == mode::TRACE {
         if traced(sk, tcp_state) {
             let at = now();
-            send(sk, suspects::cookie_or_new(sk, CookieSource::Seen, at), tcp_state, at);
+            send(
+                sk,
+                suspects::cookie_or_new(sk, CookieSource::Seen, at),
+                tcp_state,
+                at,
+            );
         }
     } else if tcp_state != state::ESTABLISHED
         && let Some(entry) = SUSPECTS.get_ptr(sk)

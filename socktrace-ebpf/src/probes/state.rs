@@ -48,7 +48,11 @@ pub fn state_tp_btf(ctx: BtfTracePointContext) -> i32 {
 pub fn state_tracepoint(ctx: TracePointContext) -> u32 {
     // SAFETY: the three fields are within the record since Linux 4.16.
     let (sk, old, new) = unsafe {
-        match (ctx.read_at::<u64>(8), ctx.read_at::<i32>(16), ctx.read_at::<i32>(20)) {
+        match (
+            ctx.read_at::<u64>(8),
+            ctx.read_at::<i32>(16),
+            ctx.read_at::<i32>(20),
+        ) {
             (Ok(sk), Ok(old), Ok(new)) => (sk, old, new),
             _ => return 0,
         }
@@ -65,7 +69,10 @@ pub fn state_tracepoint(ctx: TracePointContext) -> u32 {
 #[inline(always)]
 fn concerns(new: u32) -> bool {
     config!(mode) == mode::TRACE
-        || matches!(new, state::SYN_SENT | state::CLOSE_WAIT | state::FIN_WAIT2 | state::CLOSE)
+        || matches!(
+            new,
+            state::SYN_SENT | state::CLOSE_WAIT | state::FIN_WAIT2 | state::CLOSE
+        )
 }
 
 #[inline(always)]
@@ -108,7 +115,13 @@ fn entered(sk: u64, new: u32, cookie: impl Fn() -> CookieSource) {
         return;
     }
     let since = now();
-    suspects::add(sk, suspects::cookie_or_new(sk, cookie(), since), since, 0, false);
+    suspects::add(
+        sk,
+        suspects::cookie_or_new(sk, cookie(), since),
+        since,
+        0,
+        false,
+    );
 }
 
 /// TCP is over. If a file still refers to the socket, that is the class others lose.
@@ -142,7 +155,13 @@ fn closed(sk: u64, old: u32, cookie: impl Fn() -> CookieSource) {
             return;
         }
     }
-    suspects::add(sk, suspects::cookie_or_new(sk, cookie(), at), at, error, false);
+    suspects::add(
+        sk,
+        suspects::cookie_or_new(sk, cookie(), at),
+        at,
+        error,
+        false,
+    );
 }
 
 /// Everything is told.

@@ -34,12 +34,20 @@ const S_IFSOCK: u16 = 0o140_000;
 #[unsafe(link_section = "iter/task_file")]
 pub extern "C" fn truth_task_file(ctx: *const TaskFile) -> i32 {
     // SAFETY: the kernel calls with a valid context; loads from it are checked by the verifier.
-    let (meta, task, fd, file) =
-        unsafe { ((*ctx).meta, (*ctx).task as u64, (*ctx).fd, (*ctx).file as u64) };
+    let (meta, task, fd, file) = unsafe {
+        (
+            (*ctx).meta,
+            (*ctx).task as u64,
+            (*ctx).fd,
+            (*ctx).file as u64,
+        )
+    };
     if task == 0 || file == 0 {
         return 0;
     }
-    let Some(sk) = tcp_socket_of(file) else { return 0 };
+    let Some(sk) = tcp_socket_of(file) else {
+        return 0;
+    };
     let tcp_state = sock::state_of(sk);
     let leakable = suspects::is_leakable(sk, tcp_state);
     if config!(mode) != mode::SCAN && !leakable && tcp_state != state::LISTEN {

@@ -65,6 +65,10 @@ pub extern "C" fn truth_tcp(ctx: *const Tcp) -> i32 {
 pub fn write_record<T>(meta: *const *mut core::ffi::c_void, record: &T) {
     // SAFETY: `struct bpf_iter_meta` begins with its `seq_file`; the record is read by the helper.
     unsafe {
-        bpf_seq_write((*meta).cast(), core::ptr::from_ref(record).cast_mut().cast(), size_of::<T>() as u32);
+        bpf_seq_write(
+            (*meta).cast(),
+            core::ptr::from_ref(record).cast_mut().cast(),
+            size_of::<T>() as u32,
+        );
     }
 }

@@ -32,7 +32,9 @@ pub struct MapElem {
 pub extern "C" fn walk_suspects(ctx: *const MapElem) -> i32 {
     // SAFETY: the kernel calls with a valid context; loads from it are checked by the verifier.
     let (meta, key, value) = unsafe { ((*ctx).meta, (*ctx).key, (*ctx).value) };
-    let Some(control) = WALK.get_ptr_mut(0) else { return 0 };
+    let Some(control) = WALK.get_ptr_mut(0) else {
+        return 0;
+    };
     // SAFETY: the map gave the pointer; only one walk runs at a time.
     let control = unsafe { &mut *control };
     if key.is_null() || value.is_null() {
@@ -109,11 +111,18 @@ fn tell(
     seqs_since: Seqs,
     flags: u32,
 ) {
-    let Some(suspect) = SCRATCH.get_ptr_mut(0) else { return };
+    let Some(suspect) = SCRATCH.get_ptr_mut(0) else {
+        return;
+    };
     // SAFETY: the map gave the pointer, and nobody else uses it during a walk. Every field is set.
     unsafe {
         (*suspect).header = plain_header::<Suspect>(kind::SUSPECT, now());
-        sock::describe(&raw mut (*suspect).sock, sk, entry.cookie, sock::state_of(sk));
+        sock::describe(
+            &raw mut (*suspect).sock,
+            sk,
+            entry.cookie,
+            sock::state_of(sk),
+        );
         (*suspect).seqs = seqs;
         (*suspect).seqs_since = seqs_since;
         (*suspect).since_ns = entry.since_ns;

@@ -23,7 +23,10 @@ pub(super) fn execute(settings: &DoctorSettings) -> Result<Exit, Failure> {
         forced: Forced::default(),
     };
     let loaded = live::load_with(&options);
-    let mut reports = loaded.as_ref().map(|kernel| kernel.hooks.clone()).unwrap_or_default();
+    let mut reports = loaded
+        .as_ref()
+        .map(|kernel| kernel.hooks.clone())
+        .unwrap_or_default();
     reports.extend(live::surroundings());
     let at = clock::System.boot();
     for report in &reports {

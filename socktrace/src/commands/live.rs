@@ -17,7 +17,12 @@ use crate::source::kernel::loader::{Kernel, LoadError, Mode, Options};
 /// This machine and this run.
 pub(super) fn host() -> Host {
     let clock = clock::System;
-    host_facts(&procfs(), Path::new(MACHINE_ID), clock.wall_minus_boot_ns(), clock.boot())
+    host_facts(
+        &procfs(),
+        Path::new(MACHINE_ID),
+        clock.wall_minus_boot_ns(),
+        clock.boot(),
+    )
 }
 
 /// The machine's own /proc.
@@ -37,7 +42,12 @@ pub(super) fn load(
         owners: settings.max_sockets,
     };
     let forced = forced(settings.hooks)?;
-    load_with(&Options { mode, leak_after, sizes, forced })
+    load_with(&Options {
+        mode,
+        leak_after,
+        sizes,
+        forced,
+    })
 }
 
 /// As [`load`], from the loader's own options.
@@ -47,7 +57,10 @@ pub(super) fn load_with(options: &Options) -> Result<Kernel, Failure> {
             LoadError::Privilege(_) => Exit::NoPrivilege,
             _ => Exit::Failure,
         };
-        Failure { reason: error.to_string(), exit }
+        Failure {
+            reason: error.to_string(),
+            exit,
+        }
     })
 }
 
@@ -60,7 +73,10 @@ fn forced(hooks: HookOverrides) -> Result<Forced, Failure> {
             io: hooks.io.map(|hook| rung(hook.name())).transpose()?,
         })
     };
-    forced().map_err(|reason| Failure { reason, exit: Exit::Usage })
+    forced().map_err(|reason| Failure {
+        reason,
+        exit: Exit::Usage,
+    })
 }
 
 /// What is there besides hooks: told by `doctor` and by the first line of `run` and `trace`.
@@ -78,7 +94,11 @@ pub(super) fn surroundings() -> Vec<HookReport> {
         report(
             "pid_namespace",
             initial,
-            if initial { "the initial one" } else { "not the initial one" },
+            if initial {
+                "the initial one"
+            } else {
+                "not the initial one"
+            },
             "pids are those of the initial namespace, and facts from /proc do not match them",
             "run socktrace in the host's pid namespace (hostPID, --pid=host)",
         ),
@@ -98,7 +118,10 @@ pub(super) struct Stop(Signal, Signal);
 impl Stop {
     /// From now on they are told here instead of ending the process.
     pub(super) fn new() -> std::io::Result<Self> {
-        Ok(Self(signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?))
+        Ok(Self(
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+        ))
     }
 
     /// Waits for either.

@@ -54,6 +54,9 @@ pub struct Failure {
 
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
-        Self { reason: format!("{error:#}"), exit: Exit::Failure }
+        Self {
+            reason: format!("{error:#}"),
+            exit: Exit::Failure,
+        }
     }
 }

@@ -36,7 +36,9 @@ impl Outputs {
                 batch: Vec::new(),
             })
         };
-        Ok(Self { streams: outputs.iter().map(open).collect::<Result<_, _>>()? })
+        Ok(Self {
+            streams: outputs.iter().map(open).collect::<Result<_, _>>()?,
+        })
     }
 
     /// Adds lines to every stream's batch.
@@ -49,7 +51,11 @@ impl Outputs {
     /// Bytes that wait for [`Self::write`] in the fullest stream.
     #[cfg(feature = "kernel")]
     pub(super) fn waiting(&self) -> usize {
-        self.streams.iter().map(|stream| stream.batch.len()).max().unwrap_or(0)
+        self.streams
+            .iter()
+            .map(|stream| stream.batch.len())
+            .max()
+            .unwrap_or(0)
     }
 
     /// Hands the batches to the destinations, and tells on standard error what became of earlier ones.

@@ -14,7 +14,9 @@ pub(super) struct Recorder(Option<Writer<File>>);
 impl Recorder {
     /// Begins a recording at `path`, if there is one.
     pub(super) fn open(path: Option<&Path>, header: &Header) -> anyhow::Result<Self> {
-        let Some(path) = path else { return Ok(Self(None)) };
+        let Some(path) = path else {
+            return Ok(Self(None));
+        };
         let file = File::create(path).with_context(|| format!("cannot open {}", path.display()))?;
         let writer = Writer::new(file, header)
             .with_context(|| format!("cannot record to {}", path.display()))?;

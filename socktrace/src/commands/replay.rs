@@ -5,14 +5,12 @@ use std::fs::File;
 use anyhow::Context as _;
 
 use super::Failure;
-use super::outputs::{Outputs, warn};
 use super::Failure as Failed;
+use super::outputs::{Outputs, warn};
 use crate::cli::{Exit, FindingGate, ReplaySettings};
-use crate::model::{
-    Blame, Event, Finding, Leak, Process, Record, Status, StatusReason, Thread,
-};
+use crate::model::{Blame, Event, Finding, Leak, Process, Record, Status, StatusReason, Thread};
 use crate::sink::WhenFull;
-use crate::source::recording::{Reader, ReadError};
+use crate::source::recording::{ReadError, Reader};
 use crate::tracker::{Action, Timeline, Tracker, TrackerConfig};
 
 /// How often the truth was read again in the run that was recorded; its marks are in the recording.
@@ -93,13 +91,15 @@ impl Player<'_> {
             *self.lost.lost.entry(gap.place).or_default() += gap.lost;
             self.lost.at = record.at;
             let status = &self.lost;
-            self.outputs.encode(|encoder, out| encoder.encode_status(status, out));
+            self.outputs
+                .encode(|encoder, out| encoder.encode_status(status, out));
         }
         if let Some(timeline) = &mut self.timeline {
             if let Some(event) = timeline.observe(record)
                 && self.settings.filter.matches_lifecycle(&event, None)
             {
-                self.outputs.encode(|encoder, out| encoder.encode_lifecycle(&event, out));
+                self.outputs
+                    .encode(|encoder, out| encoder.encode_lifecycle(&event, out));
             }
             return;
         }
@@ -109,7 +109,8 @@ impl Player<'_> {
             if let Action::Report(leak) = action {
                 let finding = named(leak);
                 if self.gate.admits(&finding) {
-                    self.outputs.encode(|encoder, out| encoder.encode_finding(&finding, out));
+                    self.outputs
+                        .encode(|encoder, out| encoder.encode_finding(&finding, out));
                 }
             }
         }
@@ -129,5 +130,9 @@ fn named(leak: Leak) -> Finding {
         cgroup: None,
     });
     let tid = leak.blame.as_ref().and_then(|blame| blame.tid);
-    Finding { leak, process, thread: tid.map(|tid| Thread { tid, name: None }) }
+    Finding {
+        leak,
+        process,
+        thread: tid.map(|tid| Thread { tid, name: None }),
+    }
 }

@@ -59,7 +59,9 @@ fn report(mut messages: Receiver<Message>, mut outputs: Outputs, mut gate: Findi
     while let Some(message) = messages.blocking_recv() {
         tell(message, &mut outputs, &mut gate, &mut enricher);
         while outputs.waiting() < BATCH {
-            let Ok(message) = messages.try_recv() else { break };
+            let Ok(message) = messages.try_recv() else {
+                break;
+            };
             tell(message, &mut outputs, &mut gate, &mut enricher);
         }
         outputs.write();
@@ -70,12 +72,7 @@ fn report(mut messages: Receiver<Message>, mut outputs: Outputs, mut gate: Findi
     outputs.finish();
 }
 
-fn tell(
-    message: Message,
-    outputs: &mut Outputs,
-    gate: &mut FindingGate,
-    enricher: &mut Enricher,
-) {
+fn tell(message: Message, outputs: &mut Outputs, gate: &mut FindingGate, enricher: &mut Enricher) {
     match message {
         Message::Leak(leak) => {
             let finding = enricher.finding(*leak);

@@ -40,7 +40,11 @@ pub(super) fn execute(settings: RunSettings) -> Result<Exit, Failure> {
         .map_err(|error| Failure::from(anyhow::Error::from(error)))?;
     let kernel = live::load(Mode::Run, settings.leak_after, &settings.kernel)?;
     let hz = kernel.iterators.hz();
-    let header = Header { host, leak_after: settings.leak_after, hz };
+    let header = Header {
+        host,
+        leak_after: settings.leak_after,
+        hz,
+    };
     let recorder = Recorder::open(settings.kernel.record.as_deref(), &header)?;
     let gate = FindingGate::new(settings.filter);
     let reporter = Reporter::start(outputs, gate).context("cannot start a thread")?;
@@ -67,7 +71,9 @@ pub(super) fn execute(settings: RunSettings) -> Result<Exit, Failure> {
         jobs,
     };
     let mut ring = kernel.ring;
-    runtime.block_on(agent.watch(&mut ring, answers, hooks)).context("cannot read events")?;
+    runtime
+        .block_on(agent.watch(&mut ring, answers, hooks))
+        .context("cannot read events")?;
     agent.recorder.flush();
     drop(agent);
     reporter.finish();
@@ -90,18 +96,20 @@ impl Asker {
         let (jobs, waiting) = std::sync::mpsc::channel();
         // One job is in flight at a time, and so one answer.
         let (answer, answers) = unbounded_channel();
-        std::thread::Builder::new().name("asker".to_owned()).spawn(move || {
-            while let Ok(job) = waiting.recv() {
-                let mut records = Vec::new();
-                match job {
-                    Job::Walk { older_than } => iterators.walk(older_than, &mut records),
-                    Job::Truth { asked } => iterators.truth(&asked, &mut records),
+        std::thread::Builder::new()
+            .name("asker".to_owned())
+            .spawn(move || {
+                while let Ok(job) = waiting.recv() {
+                    let mut records = Vec::new();
+                    match job {
+                        Job::Walk { older_than } => iterators.walk(older_than, &mut records),
+                        Job::Truth { asked } => iterators.truth(&asked, &mut records),
+                    }
+                    if answer.send(records).is_err() {
+                        return;
+                    }
                 }
-                if answer.send(records).is_err() {
-                    return;
-                }
-            }
-        })?;
+            })?;
         Ok((jobs, answers))
     }
 }
@@ -132,7 +140,11 @@ impl Agent<'_> {
         let mut batch = BytesMut::new();
         loop {
             let all_done = self.act();
-            let wait = if all_done { self.until_timeout() } else { RETRY };
+            let wait = if all_done {
+                self.until_timeout()
+            } else {
+                RETRY
+            };
             tokio::select! {
                 biased;
                 () = stop.asked() => break,
@@ -242,6 +254,10 @@ impl Agent<'_> {
             open: self.tracker.open() as u64,
         };
         // An error means that nobody listens any more, which the loop notices.
-        let _ = self.reporter.queue.send(Message::Status(Box::new(status))).await;
+        let _ = self
+            .reporter
+            .queue
+            .send(Message::Status(Box::new(status)))
+            .await;
     }
 }

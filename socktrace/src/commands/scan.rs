@@ -25,12 +25,18 @@ const PROCESSES: usize = 65_536;
 pub(super) fn execute(settings: &ScanSettings) -> Result<Exit, Failure> {
     let mut outputs = Outputs::open(&settings.outputs, &live::host(), WhenFull::Wait)
         .map_err(|error| Failure::from(anyhow::Error::from(error)))?;
-    let options =
-        Options { mode: Mode::Scan, leak_after: Duration::MAX, sizes: LEAST, forced: Forced::default() };
+    let options = Options {
+        mode: Mode::Scan,
+        leak_after: Duration::MAX,
+        sizes: LEAST,
+        forced: Forced::default(),
+    };
     let mut kernel = live::load_with(&options)?;
     let mut bytes = Vec::new();
     kernel.iterators.truth(&[], &mut bytes);
-    let context = DecodeContext { hz: kernel.iterators.hz() };
+    let context = DecodeContext {
+        hz: kernel.iterators.hz(),
+    };
     let mut look = Look::default();
     for record in records(&bytes, context).filter_map(|(_, record)| record.ok()) {
         look.take(&record);
@@ -51,7 +57,11 @@ pub(super) fn execute(settings: &ScanSettings) -> Result<Exit, Failure> {
         }
     }
     outputs.finish();
-    Ok(if leaks.is_empty() { Exit::Fine } else { Exit::LeaksFound })
+    Ok(if leaks.is_empty() {
+        Exit::Fine
+    } else {
+        Exit::LeaksFound
+    })
 }
 
 /// What one reading of the truth showed, by socket. Cookies are not asked for by a mere look, so
@@ -92,7 +102,11 @@ impl Look {
         let held = self.held.values().filter_map(|(at, held, holders)| {
             let kind = kind_of(&held.socket, true)?;
             let end = End::of_error(held.socket.state, held.error);
-            let evidence = Evidence { seqs: held.seqs, eof_read: None, end };
+            let evidence = Evidence {
+                seqs: held.seqs,
+                eof_read: None,
+                end,
+            };
             let mut holders = holders.clone();
             holders.sort_by_key(|holder| (holder.tgid, holder.fd));
             Some(Scanned {
@@ -108,7 +122,10 @@ impl Look {
         });
         let unheld = self.unheld.iter().filter_map(|(at, unheld)| {
             let kind = kind_of(&unheld.socket, false)?;
-            let evidence = Evidence { seqs: unheld.seqs, ..Evidence::default() };
+            let evidence = Evidence {
+                seqs: unheld.seqs,
+                ..Evidence::default()
+            };
             Some(Scanned {
                 at: *at,
                 kind,
@@ -160,8 +177,10 @@ fn groups(by: GroupBy, leaks: &[Scanned], look: &Look) -> Vec<ScanGroup> {
             *counts.entry(key).or_default() += 1;
         }
     }
-    let mut groups: Vec<_> =
-        counts.into_iter().map(|(key, count)| ScanGroup { key, count }).collect();
+    let mut groups: Vec<_> = counts
+        .into_iter()
+        .map(|(key, count)| ScanGroup { key, count })
+        .collect();
     groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.key.cmp(&b.key)));
     groups
 }
@@ -196,5 +215,9 @@ fn listener_key(leak: &Scanned, look: &Look) -> Vec<u8> {
             && held.socket.netns == leak.socket.netns
             && held.socket.local.port() == local.port()
     });
-    if listens { local.to_string().into_bytes() } else { b"(no listener)".to_vec() }
+    if listens {
+        local.to_string().into_bytes()
+    } else {
+        b"(no listener)".to_vec()
+    }
 }

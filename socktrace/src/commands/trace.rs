@@ -42,7 +42,11 @@ pub(super) fn execute(settings: TraceSettings) -> Result<Exit, Failure> {
         .map_err(|error| Failure::from(anyhow::Error::from(error)))?;
     let kernel = live::load(Mode::Trace, Duration::ZERO, &settings.kernel)?;
     let hz = kernel.iterators.hz();
-    let header = Header { host, leak_after: Duration::ZERO, hz };
+    let header = Header {
+        host,
+        leak_after: Duration::ZERO,
+        hz,
+    };
     let recorder = Recorder::open(settings.kernel.record.as_deref(), &header)?;
     let mut hooks = kernel.hooks.clone();
     hooks.extend(live::surroundings());
@@ -121,14 +125,16 @@ struct Printer {
 impl Printer {
     fn start(mut self, hooks: Vec<HookReport>) -> io::Result<(Sender<Batch>, JoinHandle<()>)> {
         let (batches, waiting) = channel(BATCHES);
-        let thread = thread::Builder::new().name("printer".to_owned()).spawn(move || {
-            self.tell_status(StatusReason::Started, hooks);
-            self.outputs.write();
-            self.print(waiting);
-            self.tell_status(StatusReason::Stopped, Vec::new());
-            self.recorder.flush();
-            self.outputs.finish();
-        })?;
+        let thread = thread::Builder::new()
+            .name("printer".to_owned())
+            .spawn(move || {
+                self.tell_status(StatusReason::Started, hooks);
+                self.outputs.write();
+                self.print(waiting);
+                self.tell_status(StatusReason::Stopped, Vec::new());
+                self.recorder.flush();
+                self.outputs.finish();
+            })?;
         Ok((batches, thread))
     }
 
@@ -171,7 +177,8 @@ impl Printer {
             _ => None,
         };
         if self.filter.matches_lifecycle(event, cgroup.as_deref()) {
-            self.outputs.encode(|encoder, out| encoder.encode_lifecycle(event, out));
+            self.outputs
+                .encode(|encoder, out| encoder.encode_lifecycle(event, out));
         }
     }
 
@@ -180,7 +187,8 @@ impl Printer {
         if !self.gaps.settle().is_empty() {
             self.tell_status(StatusReason::Gap, Vec::new());
         }
-        self.outputs.set_wall_minus_boot_ns(clock::System.wall_minus_boot_ns());
+        self.outputs
+            .set_wall_minus_boot_ns(clock::System.wall_minus_boot_ns());
         self.recorder.flush();
     }
 
@@ -193,6 +201,7 @@ impl Printer {
             tracked: self.timeline.len() as u64,
             open: 0,
         };
-        self.outputs.encode(|encoder, out| encoder.encode_status(&status, out));
+        self.outputs
+            .encode(|encoder, out| encoder.encode_status(&status, out));
     }
 }

@@ -77,7 +77,9 @@ impl Processes {
     /// one process from the next.
     #[must_use]
     pub fn cgroup(&self, tgid: Tgid) -> Option<Vec<u8>> {
-        self.proc.read(format!("{}/cgroup", tgid.0), CGROUP).and_then(|file| parse::cgroup(&file))
+        self.proc
+            .read(format!("{}/cgroup", tgid.0), CGROUP)
+            .and_then(|file| parse::cgroup(&file))
     }
 
     fn read(&mut self, tgid: Tgid, started: BootTime) -> Option<Process> {

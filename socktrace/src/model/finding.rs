@@ -21,8 +21,12 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 4] =
-        [Self::CloseWait, Self::ClosedHeld, Self::Unaccepted, Self::HalfClosed];
+    pub const ALL: [Self; 4] = [
+        Self::CloseWait,
+        Self::ClosedHeld,
+        Self::Unaccepted,
+        Self::HalfClosed,
+    ];
 
     /// Name on the command line and in events.
     #[must_use]
@@ -46,10 +50,13 @@ impl FromStr for Kind {
     type Err = String;
 
     fn from_str(s: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|kind| kind.name() == s).ok_or_else(|| {
-            let names = Self::ALL.map(Self::name).join(", ");
-            format!("no such kind; the kinds are {names}")
-        })
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.name() == s)
+            .ok_or_else(|| {
+                let names = Self::ALL.map(Self::name).join(", ");
+                format!("no such kind; the kinds are {names}")
+            })
     }
 }
 

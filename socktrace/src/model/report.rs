@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{
-    Accept, BootTime, Connect, Diagnosis, GapPlace, Holder, Kind, Leak, Release, Role, Seqs, Socket,
-    StateChange, Task, Tgid, Tid,
+    Accept, BootTime, Connect, Diagnosis, GapPlace, Holder, Kind, Leak, Release, Role, Seqs,
+    Socket, StateChange, Task, Tgid, Tid,
 };
 
 /// The machine and this run of the agent.

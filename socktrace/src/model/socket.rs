@@ -81,11 +81,18 @@ impl FromStr for TcpState {
     /// Accepts any case, `-` for `_`, and `CLOSED` for `CLOSE`.
     fn from_str(s: &str) -> Result<Self, Self::Err> {
         let name = s.to_ascii_uppercase().replace('-', "_");
-        let name = if name == "CLOSED" { "CLOSE" } else { name.as_str() };
-        Self::ALL.into_iter().find(|state| state.name() == name).ok_or_else(|| {
-            let names = Self::ALL.map(Self::name).join(", ");
-            format!("no such TCP state; the states are {names}")
-        })
+        let name = if name == "CLOSED" {
+            "CLOSE"
+        } else {
+            name.as_str()
+        };
+        Self::ALL
+            .into_iter()
+            .find(|state| state.name() == name)
+            .ok_or_else(|| {
+                let names = Self::ALL.map(Self::name).join(", ");
+                format!("no such TCP state; the states are {names}")
+            })
     }
 }
 

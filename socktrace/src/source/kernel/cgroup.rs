@@ -32,7 +32,10 @@ mod tests {
     #[test]
     fn finds_the_unified_hierarchy() {
         check("", None);
-        check("cgroup2 /sys/fs/cgroup cgroup2 rw,nosuid 0 0\n", Some("/sys/fs/cgroup"));
+        check(
+            "cgroup2 /sys/fs/cgroup cgroup2 rw,nosuid 0 0\n",
+            Some("/sys/fs/cgroup"),
+        );
         check(
             "cgroup /sys/fs/cgroup/cpu cgroup rw 0 0\ncgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n",
             Some("/sys/fs/cgroup/unified"),

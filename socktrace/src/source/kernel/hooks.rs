@@ -199,10 +199,18 @@ pub struct Forced {
 
 /// The rung of that name.
 pub fn rung<R: Rung>(word: &str) -> Result<R, String> {
-    R::LADDER.iter().copied().find(|rung| rung.word() == word).ok_or_else(|| {
-        let words: Vec<_> = R::LADDER.iter().map(|rung| rung.word()).collect();
-        format!("no rung '{word}' for {}; they are {}", R::PURPOSE, words.join(", "))
-    })
+    R::LADDER
+        .iter()
+        .copied()
+        .find(|rung| rung.word() == word)
+        .ok_or_else(|| {
+            let words: Vec<_> = R::LADDER.iter().map(|rung| rung.word()).collect();
+            format!(
+                "no rung '{word}' for {}; they are {}",
+                R::PURPOSE,
+                words.join(", ")
+            )
+        })
 }
 
 /// The rungs to try, best first.
@@ -266,7 +274,10 @@ mod tests {
         assert_eq!(rung::<StateHook>("tracepoint"), Ok(StateHook::Tracepoint));
         assert_eq!(rung::<AcceptHook>("none"), Ok(AcceptHook::None));
         let error = rung::<ReleaseHook>("magic").expect_err("no such rung");
-        assert_eq!(error, "no rung 'magic' for release; they are fentry, cgroup, kprobe");
+        assert_eq!(
+            error,
+            "no rung 'magic' for release; they are fentry, cgroup, kprobe"
+        );
     }
 
     #[test]
@@ -284,7 +295,11 @@ mod tests {
         tried.refused("fexit/inet_csk_accept", "not permitted".to_owned());
         let report = report(AcceptHook::None, &tried);
         assert_eq!(report.support, Support::Missing);
-        assert!(report.lost.contains("fexit/inet_csk_accept: not permitted"), "{}", report.lost);
+        assert!(
+            report.lost.contains("fexit/inet_csk_accept: not permitted"),
+            "{}",
+            report.lost
+        );
         assert!(!report.cure.is_empty());
     }
 }

@@ -47,24 +47,38 @@ impl Iterators {
     /// Links the loaded iterator programs.
     pub fn new(ebpf: &mut Ebpf) -> io::Result<Self> {
         let link = |ebpf: &mut Ebpf, name: &str, map: Option<&str>| {
-            let program =
-                object::program::<Iter>(ebpf, name).map_err(io::Error::other)?.fd().map_err(io::Error::other)?;
+            let program = object::program::<Iter>(ebpf, name)
+                .map_err(io::Error::other)?
+                .fd()
+                .map_err(io::Error::other)?;
             let program = program.as_fd().try_clone_to_owned()?;
-            let map = map.and_then(|name| ebpf.map(name)).and_then(|map| match map {
-                Map::HashMap(data) => Some(data.fd().as_fd()),
-                _ => None,
-            });
+            let map = map
+                .and_then(|name| ebpf.map(name))
+                .and_then(|map| match map {
+                    Map::HashMap(data) => Some(data.fd().as_fd()),
+                    _ => None,
+                });
             link_iter(program.as_fd(), map)
         };
         let task_file = link(ebpf, "truth_task_file", None)?;
         let tcp = link(ebpf, "truth_tcp", None)?;
         let suspects = link(ebpf, "walk_suspects", Some("SUSPECTS"))?;
-        let control = ebpf.take_map("WALK").ok_or_else(|| io::Error::other("no map WALK"))?;
+        let control = ebpf
+            .take_map("WALK")
+            .ok_or_else(|| io::Error::other("no map WALK"))?;
         let control = Array::try_from(control).map_err(io::Error::other)?;
-        let questions = ebpf.take_map("ASKED").ok_or_else(|| io::Error::other("no map ASKED"))?;
+        let questions = ebpf
+            .take_map("ASKED")
+            .ok_or_else(|| io::Error::other("no map ASKED"))?;
         let questions = HashMap::try_from(questions).map_err(io::Error::other)?;
-        let mut iterators =
-            Self { task_file, tcp, suspects, control, questions, ns_per_jiffy: 0 };
+        let mut iterators = Self {
+            task_file,
+            tcp,
+            suspects,
+            control,
+            questions,
+            ns_per_jiffy: 0,
+        };
         iterators.measure_jiffy()?;
         Ok(iterators)
     }
@@ -72,7 +86,10 @@ impl Iterators {
     /// Ticks of the kernel's timer a second; 0 if it could not be found out.
     #[must_use]
     pub fn hz(&self) -> u32 {
-        1_000_000_000_u64.checked_div(self.ns_per_jiffy).and_then(|hz| u32::try_from(hz).ok()).unwrap_or(0)
+        1_000_000_000_u64
+            .checked_div(self.ns_per_jiffy)
+            .and_then(|hz| u32::try_from(hz).ok())
+            .unwrap_or(0)
     }
 
     /// Writes the records of a walk, marks included: suspects since before `older_than` that have
@@ -112,13 +129,24 @@ impl Iterators {
             return Ok(());
         }
         let seen = seen(into.get(start..).unwrap_or_default());
-        let unseen: Vec<_> = asked.iter().filter(|(cookie, _)| !seen.contains(cookie)).collect();
+        let unseen: Vec<_> = asked
+            .iter()
+            .filter(|(cookie, _)| !seen.contains(cookie))
+            .collect();
         for some in unseen.chunks(QUESTIONS) {
             let asked = || some.iter().map(|(_, kaddr)| kaddr.0);
             for kaddr in asked() {
-                self.questions.insert(kaddr, 1, 0).map_err(io::Error::other)?;
+                self.questions
+                    .insert(kaddr, 1, 0)
+                    .map_err(io::Error::other)?;
             }
-            let told = self.run_walk(WalkControl { asking: 1, ..WalkControl::default() }, into);
+            let told = self.run_walk(
+                WalkControl {
+                    asking: 1,
+                    ..WalkControl::default()
+                },
+                into,
+            );
             for kaddr in asked() {
                 // Every question was just put there.
                 let _ = self.questions.remove(&kaddr);
@@ -129,7 +157,9 @@ impl Iterators {
     }
 
     fn run_walk(&mut self, control: WalkControl, into: &mut Vec<u8>) -> io::Result<WalkControl> {
-        self.control.set(0, Control(control), 0).map_err(io::Error::other)?;
+        self.control
+            .set(0, Control(control), 0)
+            .map_err(io::Error::other)?;
         run(&self.suspects, into)?;
         let Control(control) = self.control.get(&0, 0).map_err(io::Error::other)?;
         Ok(control)
@@ -149,8 +179,12 @@ impl Iterators {
 fn seen(mut records: &[u8]) -> HashSet<Cookie> {
     let mut cookies = HashSet::new();
     while let Ok(len) = frame(records) {
-        let Some((record, rest)) = records.split_at_checked(len) else { break };
-        let sock = record.get(size_of::<Header>()..).map(Sock::read_from_prefix);
+        let Some((record, rest)) = records.split_at_checked(len) else {
+            break;
+        };
+        let sock = record
+            .get(size_of::<Header>()..)
+            .map(Sock::read_from_prefix);
         if let Some(Ok((sock, _))) = sock {
             cookies.insert(Cookie(sock.cookie));
         }
@@ -204,7 +238,10 @@ mod tests {
     fn check(hz: u64, uptime_s: u64) {
         let initial = u64::from(0_u32.wrapping_sub(u32::try_from(300 * hz).expect("small")));
         let jiffies = initial + hz * uptime_s;
-        assert_eq!(ns_per_jiffy(jiffies, uptime_s * 1_000_000_000), 1_000_000_000 / hz);
+        assert_eq!(
+            ns_per_jiffy(jiffies, uptime_s * 1_000_000_000),
+            1_000_000_000 / hz
+        );
     }
 
     #[test]

@@ -75,7 +75,12 @@ pub enum LoadError {
 }
 
 fn line(error: &EbpfError) -> String {
-    error.to_string().lines().next().unwrap_or_default().to_owned()
+    error
+        .to_string()
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// The programs, attached as long as this lives, and the ways to hear from them.
@@ -104,7 +109,13 @@ impl Kernel {
         let _ = sys::lift_memlock();
         let layout = offsets::read(Path::new(offsets::VMLINUX))?;
         let btf = Btf::from_sys_fs()?;
-        let kernel = Loader { options, layout, btf: &btf, hooks: Vec::new() }.run();
+        let kernel = Loader {
+            options,
+            layout,
+            btf: &btf,
+            hooks: Vec::new(),
+        }
+        .run();
         drop(btf);
         sys::trim_heap();
         kernel
@@ -112,7 +123,11 @@ impl Kernel {
 }
 
 /// Sizes so small that loading costs nothing, for commands that stream nothing.
-pub const LEAST: Sizes = Sizes { ring_bytes: 4096, suspects: 1, owners: 1 };
+pub const LEAST: Sizes = Sizes {
+    ring_bytes: 4096,
+    suspects: 1,
+    owners: 1,
+};
 
 struct Loader<'a> {
     options: &'a Options,
@@ -124,16 +139,31 @@ struct Loader<'a> {
 impl Loader<'_> {
     fn run(mut self) -> Result<Kernel, LoadError> {
         let mut ebpf = if self.options.mode == Mode::Scan {
-            object::load(self.btf, &self.config(true), &self.layout.offsets, self.options.sizes)?
+            object::load(
+                self.btf,
+                &self.config(true),
+                &self.layout.offsets,
+                self.options.sizes,
+            )?
         } else {
             self.load_and_attach()?
         };
         let iterators = self.iterators(&mut ebpf)?;
-        let ring = Ring::new(&mut ebpf)
-            .map_err(|reason| LoadError::Map { what: "the ring buffer", reason })?;
-        let losses = Losses::new(&mut ebpf)
-            .map_err(|reason| LoadError::Map { what: "the counters", reason })?;
-        Ok(Kernel { _ebpf: ebpf, ring, iterators, losses, hooks: self.hooks })
+        let ring = Ring::new(&mut ebpf).map_err(|reason| LoadError::Map {
+            what: "the ring buffer",
+            reason,
+        })?;
+        let losses = Losses::new(&mut ebpf).map_err(|reason| LoadError::Map {
+            what: "the counters",
+            reason,
+        })?;
+        Ok(Kernel {
+            _ebpf: ebpf,
+            ring,
+            iterators,
+            losses,
+            hooks: self.hooks,
+        })
     }
 
     fn load_and_attach(&mut self) -> Result<Ebpf, LoadError> {
@@ -154,7 +184,10 @@ impl Loader<'_> {
         attached.map_err(|error| {
             let mut tried = Tried::default();
             tried.refused(state.program(), error.to_string());
-            LoadError::Hook { purpose: StateHook::PURPOSE, tried }
+            LoadError::Hook {
+                purpose: StateHook::PURPOSE,
+                tried,
+            }
         })?;
         self.hooks.push(HookReport {
             purpose: "connect",
@@ -198,7 +231,10 @@ impl Loader<'_> {
                 }
             }
         }
-        Err(LoadError::Hook { purpose: StateHook::PURPOSE, tried })
+        Err(LoadError::Hook {
+            purpose: StateHook::PURPOSE,
+            tried,
+        })
     }
 
     /// Takes the first rung that attaches.
@@ -218,7 +254,10 @@ impl Loader<'_> {
                 Err(error) => tried.refused(rung.program(), error.to_string()),
             }
         }
-        Err(LoadError::Hook { purpose: R::PURPOSE, tried })
+        Err(LoadError::Hook {
+            purpose: R::PURPOSE,
+            tried,
+        })
     }
 
     fn release(&self, ebpf: &mut Ebpf, rung: ReleaseHook) -> Result<(), HookError> {
@@ -233,9 +272,9 @@ impl Loader<'_> {
 
     fn accept(&self, ebpf: &mut Ebpf, rung: AcceptHook) -> Result<(), HookError> {
         match rung {
-            AcceptHook::Fexit if self.layout.accept_params.is_none() => {
-                Err(HookError::Place("the kernel has no inet_csk_accept".to_owned()))
-            }
+            AcceptHook::Fexit if self.layout.accept_params.is_none() => Err(HookError::Place(
+                "the kernel has no inet_csk_accept".to_owned(),
+            )),
             AcceptHook::Fexit => {
                 object::attach_fexit(ebpf, self.btf, "accept_fexit", "inet_csk_accept")
             }
@@ -251,9 +290,10 @@ impl Loader<'_> {
             IoHook::SockLength if !self.layout.recv_length => {
                 return Err(HookError::Place("before Linux 6.3".to_owned()));
             }
-            IoHook::SockLength => {
-                &[("io_recv_length", "sock_recv_length"), ("io_send_length", "sock_send_length")]
-            }
+            IoHook::SockLength => &[
+                ("io_recv_length", "sock_recv_length"),
+                ("io_send_length", "sock_send_length"),
+            ],
             IoHook::RcvSpaceAdjust => &[("io_rcv_space_adjust", "tcp_rcv_space_adjust")],
             IoHook::None => &[],
         };
@@ -273,7 +313,10 @@ impl Loader<'_> {
             object::load_iter(ebpf, self.btf, name, target).map_err(|error| {
                 let mut tried = Tried::default();
                 tried.refused(name, error.to_string());
-                LoadError::Hook { purpose: "holders", tried }
+                LoadError::Hook {
+                    purpose: "holders",
+                    tried,
+                }
             })?;
         }
         let ok = |purpose, used: &str| HookReport {
@@ -286,8 +329,10 @@ impl Loader<'_> {
         self.hooks.push(ok("holders", "iter/task_file"));
         self.hooks.push(ok("accept_queue", "iter/tcp"));
         self.hooks.push(ok("suspects", "iter/bpf_map_elem"));
-        Iterators::new(ebpf)
-            .map_err(|reason| LoadError::Map { what: "the iterators", reason: reason.to_string() })
+        Iterators::new(ebpf).map_err(|reason| LoadError::Map {
+            what: "the iterators",
+            reason: reason.to_string(),
+        })
     }
 
     fn config(&self, cookies: bool) -> Config {
@@ -302,7 +347,11 @@ impl Loader<'_> {
             leak_after_ns: u64::try_from(self.options.leak_after.as_nanos()).unwrap_or(u64::MAX),
             mode,
             cookie_helper: u32::from(cookies),
-            eof_source: if sees_eof { eof_source::SEEN } else { eof_source::NONE },
+            eof_source: if sees_eof {
+                eof_source::SEEN
+            } else {
+                eof_source::NONE
+            },
             accept_params: self.layout.accept_params.unwrap_or(0),
             file_ref: u32::from(self.layout.file_ref),
             wakeup_bytes,

@@ -19,7 +19,9 @@ unsafe impl aya::Pod for PerCpu {}
 impl Losses {
     /// Takes the counters out of the object.
     pub fn new(ebpf: &mut Ebpf) -> Result<Self, String> {
-        let map = ebpf.take_map("COUNTERS").ok_or("the object has no map COUNTERS")?;
+        let map = ebpf
+            .take_map("COUNTERS")
+            .ok_or("the object has no map COUNTERS")?;
         let map = PerCpuArray::try_from(map).map_err(|error| error.to_string())?;
         Ok(Self { map })
     }

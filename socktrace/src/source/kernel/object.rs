@@ -1,8 +1,8 @@
 //! The embedded object: loading it, and its programs by their types.
 
 use aya::programs::{
-    BtfTracePoint, CgroupAttachMode, CgroupSock, FEntry, FExit, Iter, KProbe, Program, ProgramError,
-    TracePoint,
+    BtfTracePoint, CgroupAttachMode, CgroupSock, FEntry, FExit, Iter, KProbe, Program,
+    ProgramError, TracePoint,
 };
 use aya::{Btf, Ebpf, EbpfError, EbpfLoader};
 use socktrace_common::config::{Config, Offsets};
@@ -13,8 +13,10 @@ use super::cgroup;
 /// The object, aligned as the ELF parser wants it.
 #[repr(C, align(8))]
 struct Aligned<Bytes: ?Sized>(Bytes);
-static OBJECT: &Aligned<[u8]> =
-    &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/socktrace.bpf.o")));
+static OBJECT: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(
+    env!("OUT_DIR"),
+    "/socktrace.bpf.o"
+)));
 
 /// Sizes of the kernel's tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +30,12 @@ pub struct Sizes {
 }
 
 /// Loads the object's maps and prepares its programs; no program is in the kernel yet.
-pub(super) fn load(btf: &Btf, config: &Config, offsets: &Offsets, sizes: Sizes) -> Result<Ebpf, EbpfError> {
+pub(super) fn load(
+    btf: &Btf,
+    config: &Config,
+    offsets: &Offsets,
+    sizes: Sizes,
+) -> Result<Ebpf, EbpfError> {
     EbpfLoader::new()
         .btf(Some(btf))
         .override_global("CONFIG", config.as_bytes(), true)
@@ -57,7 +64,10 @@ const STATISTICS: [&str; 3] = ["processed ", "stack depth ", "verification time 
 /// and `strace -e bpf`), its last words are for everybody.
 fn one_line(error: &ProgramError) -> String {
     match error {
-        ProgramError::LoadError { io_error, verifier_log } => {
+        ProgramError::LoadError {
+            io_error,
+            verifier_log,
+        } => {
             let log = verifier_log.to_string();
             let last = log
                 .lines()
@@ -99,7 +109,12 @@ where
 }
 
 /// Loads a `tp_btf` program for `tracepoint`.
-pub(super) fn load_tp_btf(ebpf: &mut Ebpf, btf: &Btf, name: &str, tracepoint: &str) -> Result<(), HookError> {
+pub(super) fn load_tp_btf(
+    ebpf: &mut Ebpf,
+    btf: &Btf,
+    name: &str,
+    tracepoint: &str,
+) -> Result<(), HookError> {
     Ok(program::<BtfTracePoint>(ebpf, name)?.load(tracepoint, btf)?)
 }
 
@@ -115,13 +130,23 @@ pub(super) fn load_tracepoint(ebpf: &mut Ebpf, name: &str) -> Result<(), HookErr
 }
 
 /// Attaches a loaded classic tracepoint program; needs tracefs.
-pub(super) fn attach_tracepoint(ebpf: &mut Ebpf, name: &str, category: &str, tracepoint: &str) -> Result<(), HookError> {
+pub(super) fn attach_tracepoint(
+    ebpf: &mut Ebpf,
+    name: &str,
+    category: &str,
+    tracepoint: &str,
+) -> Result<(), HookError> {
     program::<TracePoint>(ebpf, name)?.attach(category, tracepoint)?;
     Ok(())
 }
 
 /// Loads and attaches a `fentry` program.
-pub(super) fn attach_fentry(ebpf: &mut Ebpf, btf: &Btf, name: &str, function: &str) -> Result<(), HookError> {
+pub(super) fn attach_fentry(
+    ebpf: &mut Ebpf,
+    btf: &Btf,
+    name: &str,
+    function: &str,
+) -> Result<(), HookError> {
     let program = program::<FEntry>(ebpf, name)?;
     program.load(function, btf)?;
     program.attach()?;
@@ -129,7 +154,12 @@ pub(super) fn attach_fentry(ebpf: &mut Ebpf, btf: &Btf, name: &str, function: &s
 }
 
 /// Loads and attaches a `fexit` program.
-pub(super) fn attach_fexit(ebpf: &mut Ebpf, btf: &Btf, name: &str, function: &str) -> Result<(), HookError> {
+pub(super) fn attach_fexit(
+    ebpf: &mut Ebpf,
+    btf: &Btf,
+    name: &str,
+    function: &str,
+) -> Result<(), HookError> {
     let program = program::<FExit>(ebpf, name)?;
     program.load(function, btf)?;
     program.attach()?;
@@ -155,6 +185,11 @@ pub(super) fn attach_cgroup(ebpf: &mut Ebpf, name: &str) -> Result<(), HookError
 }
 
 /// Loads an iterator program.
-pub(super) fn load_iter(ebpf: &mut Ebpf, btf: &Btf, name: &str, target: &str) -> Result<(), HookError> {
+pub(super) fn load_iter(
+    ebpf: &mut Ebpf,
+    btf: &Btf,
+    name: &str,
+    target: &str,
+) -> Result<(), HookError> {
     Ok(program::<Iter>(ebpf, name)?.load(target, btf)?)
 }

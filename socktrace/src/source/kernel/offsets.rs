@@ -23,7 +23,9 @@ pub struct Layout {
 #[derive(Debug, thiserror::Error)]
 pub enum LayoutError {
     /// There is no BTF.
-    #[error("cannot read {path}: {reason}; socktrace needs a kernel with BTF (CONFIG_DEBUG_INFO_BTF=y)")]
+    #[error(
+        "cannot read {path}: {reason}; socktrace needs a kernel with BTF (CONFIG_DEBUG_INFO_BTF=y)"
+    )]
     NoBtf {
         /// Where it was looked for.
         path: String,
@@ -63,10 +65,15 @@ impl Readable for BtfBytes {
 /// Reads the layout from the BTF at `path`.
 pub fn read(path: &Path) -> Result<Layout, LayoutError> {
     let shown = path.display().to_string();
-    let no_btf = |reason| LayoutError::NoBtf { path: shown.clone(), reason };
+    let no_btf = |reason| LayoutError::NoBtf {
+        path: shown.clone(),
+        reason,
+    };
     let bytes = std::fs::read(path).map_err(no_btf)?;
-    let types = TypeInformation::new(&BtfBytes(bytes))
-        .map_err(|error| LayoutError::Malformed { path: shown, reason: format!("{error:?}") })?;
+    let types = TypeInformation::new(&BtfBytes(bytes)).map_err(|error| LayoutError::Malformed {
+        path: shown,
+        reason: format!("{error:?}"),
+    })?;
     Index::new(&types).layout()
 }
 
@@ -101,7 +108,12 @@ impl<'a> Index<'a> {
                 _ => {}
             }
         }
-        Self { types, structs, accept, recv_length }
+        Self {
+            types,
+            structs,
+            accept,
+            recv_length,
+        }
     }
 
     fn layout(&self) -> Result<Layout, LayoutError> {
@@ -154,7 +166,12 @@ impl<'a> Index<'a> {
                 .or_else(|_| self.offset("task_struct", "real_start_time"))?,
             reserved: 0,
         };
-        Ok(Layout { offsets, file_ref, accept_params: self.accept_params(), recv_length: self.recv_length })
+        Ok(Layout {
+            offsets,
+            file_ref,
+            accept_params: self.accept_params(),
+            recv_length: self.recv_length,
+        })
     }
 
     /// Offset of `member` in `struct name`, bytes.
@@ -183,13 +200,23 @@ mod tests {
     fn no_btf_says_what_to_do() {
         let error = read(Path::new("/nonexistent/vmlinux")).expect_err("there is none");
         let line = error.to_string();
-        assert!(line.contains("/nonexistent/vmlinux") && line.contains("CONFIG_DEBUG_INFO_BTF"), "{line}");
+        assert!(
+            line.contains("/nonexistent/vmlinux") && line.contains("CONFIG_DEBUG_INFO_BTF"),
+            "{line}"
+        );
     }
 
     #[test]
     fn foreign_bytes_are_refused() {
         let file = tempfile::NamedTempFile::new().expect("a temporary file");
-        std::fs::write(file.path(), b"not BTF at all, but long enough to have a header").expect("written");
-        assert!(matches!(read(file.path()), Err(LayoutError::Malformed { .. })));
+        std::fs::write(
+            file.path(),
+            b"not BTF at all, but long enough to have a header",
+        )
+        .expect("written");
+        assert!(matches!(
+            read(file.path()),
+            Err(LayoutError::Malformed { .. })
+        ));
     }
 }

@@ -28,7 +28,11 @@ fn missing_from(effective: u64) -> Vec<&'static str> {
         return Vec::new();
     }
     let lacks = |&(bit, _): &(u32, &str)| !has(effective, bit);
-    CAPABILITIES.iter().filter(|cap| lacks(cap)).map(|(_, name)| *name).collect()
+    CAPABILITIES
+        .iter()
+        .filter(|cap| lacks(cap))
+        .map(|(_, name)| *name)
+        .collect()
 }
 
 fn has(effective: u64, bit: u32) -> bool {
@@ -54,6 +58,9 @@ mod tests {
         assert_eq!(missing_from(1 << 12 | 1 << 38), ["CAP_BPF"]);
         assert!(missing_from(1 << 12 | 1 << 38 | 1 << 39).is_empty());
         assert!(missing_from(1 << 12 | 1 << 21).is_empty());
-        assert_eq!(missing_from(1 << 21), ["CAP_NET_ADMIN", "CAP_PERFMON", "CAP_BPF"]);
+        assert_eq!(
+            missing_from(1 << 21),
+            ["CAP_NET_ADMIN", "CAP_PERFMON", "CAP_BPF"]
+        );
     }
 }

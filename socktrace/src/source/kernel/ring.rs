@@ -19,9 +19,14 @@ pub struct Ring {
 impl Ring {
     /// Takes the ring buffer out of the object.
     pub fn new(ebpf: &mut Ebpf) -> Result<Self, String> {
-        let map = ebpf.take_map("EVENTS").ok_or("the object has no map EVENTS")?;
+        let map = ebpf
+            .take_map("EVENTS")
+            .ok_or("the object has no map EVENTS")?;
         let ring = RingBuf::try_from(map).map_err(|error| error.to_string())?;
-        Ok(Self { fd: None, idle: Some(ring) })
+        Ok(Self {
+            fd: None,
+            idle: Some(ring),
+        })
     }
 
     /// Waits until there is something, then takes all of it, or about a megabyte, whichever is
@@ -50,7 +55,9 @@ impl Ring {
             // SAFETY: a RingBuf owns its map's descriptor and does not change it while it lives.
             self.fd = Some(unsafe { AsyncFd::register(ring) }.map_err(io::Error::from)?);
         }
-        self.fd.as_mut().ok_or_else(|| io::Error::other("the ring buffer is gone"))
+        self.fd
+            .as_mut()
+            .ok_or_else(|| io::Error::other("the ring buffer is gone"))
     }
 }
 

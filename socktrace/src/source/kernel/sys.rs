@@ -39,8 +39,13 @@ struct IterCreate {
 }
 
 /// Links an iterator program, to `map` if it iterates over a map's elements.
-pub(super) fn link_iter(program: BorrowedFd<'_>, map: Option<BorrowedFd<'_>>) -> io::Result<OwnedFd> {
-    let info = map.map(|map| IterLinkInfo { map_fd: number(map) });
+pub(super) fn link_iter(
+    program: BorrowedFd<'_>,
+    map: Option<BorrowedFd<'_>>,
+) -> io::Result<OwnedFd> {
+    let info = map.map(|map| IterLinkInfo {
+        map_fd: number(map),
+    });
     let mut attr = LinkCreate {
         prog_fd: number(program),
         attach_type: BPF_TRACE_ITER,
@@ -56,7 +61,10 @@ pub(super) fn link_iter(program: BorrowedFd<'_>, map: Option<BorrowedFd<'_>>) ->
 
 /// Opens one run of a linked iterator; reading the file runs it.
 pub(super) fn open_iter(link: BorrowedFd<'_>) -> io::Result<File> {
-    let attr = IterCreate { link_fd: number(link), flags: 0 };
+    let attr = IterCreate {
+        link_fd: number(link),
+        flags: 0,
+    };
     // SAFETY: `attr` is a valid bpf_attr for this command and outlives the call.
     unsafe { bpf(BPF_ITER_CREATE, &raw const attr) }.map(File::from)
 }
@@ -83,7 +91,10 @@ fn number(fd: BorrowedFd<'_>) -> u32 {
 
 /// Lifts the limit of locked memory, which kernels before 5.11 charge maps and programs to.
 pub(super) fn lift_memlock() -> io::Result<()> {
-    let limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    let limit = libc::rlimit {
+        rlim_cur: libc::RLIM_INFINITY,
+        rlim_max: libc::RLIM_INFINITY,
+    };
     // SAFETY: `limit` is a valid rlimit.
     if unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const limit) } != 0 {
         return Err(io::Error::last_os_error());
