@@ -29,21 +29,7 @@ pub fn opened(sk: u64, cookie: u64, how: u32) {
 /// Remembers that the current thread moved bytes on `sk`, or read its end.
 #[inline(always)]
 pub fn touched(sk: u64, op: u32) {
-    let entry = match OWNERS.get_ptr_mut(sk) {
-        Some(entry) => entry,
-        None => {
-            // Opened before the programs were attached, or where accept() cannot be seen.
-            let entry = blank(0);
-            if OWNERS.insert(sk, entry, NOEXIST).is_err() {
-                count!(owners_lost);
-                return;
-            }
-            match OWNERS.get_ptr_mut(sk) {
-                Some(entry) => entry,
-                None => return,
-            }
-        }
-    };
+    let Some(entry) = entry_of(sk) else { return };
     let (tgid, tid) = task::ids();
     let touch = Touch {
         boot_ns: now(),
@@ -60,6 +46,21 @@ pub fn touched(sk: u64, op: u32) {
         owner.flags |= owner_flag::EOF_READ;
     }
     remember(&mut owner.touches, touch);
+}
+
+/// The entry of `sk`, a new one if it was opened before the programs were attached, or where
+/// accept() cannot be seen.
+#[inline(always)]
+fn entry_of(sk: u64) -> Option<*mut OwnerEntry> {
+    let entry = OWNERS.get_ptr_mut(sk);
+    if entry.is_some() {
+        return entry;
+    }
+    if OWNERS.insert(sk, blank(0), NOEXIST).is_err() {
+        count!(owners_lost);
+        return None;
+    }
+    OWNERS.get_ptr_mut(sk)
 }
 
 /// Puts `touch` first, and its thread's older place, if it has one, away.
@@ -109,6 +110,7 @@ pub unsafe fn copy(sk: u64, to: *mut Owner) {
     match OWNERS.get_ptr(sk) {
         // SAFETY: the map gave the source, the caller the destination.
         Some(entry) => unsafe { core::ptr::copy_nonoverlapping(&raw const (*entry).owner, to, 1) },
+        // SAFETY: the caller gave the destination.
         None => unsafe { to.write_bytes(0, 1) },
     }
 }
@@ -155,11 +157,13 @@ pub fn forget(sk: u64) {
 
 #[inline(always)]
 fn blank(cookie: u64) -> OwnerEntry {
-    let mut entry = OwnerEntry::default();
-    entry.cookie = cookie;
-    entry.owner.role = role::UNKNOWN;
-    if config!(eof_source) == eof_source::SEEN {
-        entry.owner.flags = owner_flag::EOF_VISIBLE;
+    let seen = config!(eof_source) == eof_source::SEEN;
+    OwnerEntry {
+        cookie,
+        owner: Owner {
+            role: role::UNKNOWN,
+            flags: if seen { owner_flag::EOF_VISIBLE } else { 0 },
+            ..Owner::default()
+        },
     }
-    entry
 }

@@ -127,7 +127,7 @@ pub fn is_anothers(entry: &SuspectEntry, sk: u64) -> bool {
 /// been sent.
 #[inline(always)]
 pub fn moved(before: &Seqs, after: &Seqs, tcp_state: u32) -> bool {
-    let own_fin = if tcp_state == state::CLOSE_WAIT { 0 } else { 1 };
+    let own_fin = u32::from(tcp_state != state::CLOSE_WAIT);
     // In FIN_WAIT2 the peer has sent no FIN yet.
     let fin_read = tcp_state != state::FIN_WAIT2 && after.copied_seq == after.rcv_nxt;
     let read_to = if fin_read {

@@ -63,7 +63,7 @@ impl Outputs {
         for stream in &mut self.streams {
             stream.sinks.write(&stream.batch);
             stream.batch.clear();
-            tell(stream.sinks.news());
+            tell(&stream.sinks.news());
         }
     }
 
@@ -84,13 +84,13 @@ impl Outputs {
     pub(super) fn finish(mut self) {
         self.write();
         for stream in self.streams {
-            tell(stream.sinks.finish(PATIENCE));
+            tell(&stream.sinks.finish(PATIENCE));
         }
     }
 }
 
 /// A line on standard error for each report but that of a closed pipe, which is a quiet end.
-fn tell(news: Vec<Report>) {
+fn tell(news: &[Report]) {
     for report in news.iter().filter(|report| !report.is_closed()) {
         warn(&report.to_string());
     }

@@ -13,6 +13,7 @@ use crate::enrich::Enricher;
 use crate::model::{
     BootTime, Event, Held, Holder, KernelAddr, Record, ScanGroup, Scanned, TcpState, Unheld,
 };
+use crate::schema::Encoder;
 use crate::sink::WhenFull;
 use crate::source::kernel::hooks::Forced;
 use crate::source::kernel::loader::{LEAST, Mode, Options};
@@ -38,7 +39,8 @@ pub(super) fn execute(settings: &ScanSettings) -> Result<Exit, Failure> {
         hz: kernel.iterators.hz(),
     };
     let mut look = Look::default();
-    for record in records(&bytes, context).filter_map(|(_, record)| record.ok()) {
+    for (_, record) in records(&bytes, context) {
+        let Ok(record) = record else { continue };
         look.take(&record);
     }
     let leaks = look.leaks(&settings.filter);
@@ -48,7 +50,7 @@ pub(super) fn execute(settings: &ScanSettings) -> Result<Exit, Failure> {
             for leak in &leaks {
                 outputs.encode(|encoder, out| encoder.encode_scanned(leak, out));
             }
-            outputs.encode(|encoder, out| encoder.finish_scan(out));
+            outputs.encode(Encoder::finish_scan);
         }
         Some(by) => {
             for group in groups(by, &leaks, &look) {

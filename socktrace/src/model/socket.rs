@@ -106,6 +106,10 @@ pub enum Family {
 }
 
 /// Identity and addresses of a TCP socket at one moment.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own in the kernel"
+)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Socket {
     /// Its name.

@@ -1,5 +1,6 @@
 //! Why a socket leaks.
 
+use super::errno;
 use crate::model::{Diagnosis, Kind, Seqs, StateChange, Suspect, TcpState};
 
 /// What is known about a leaked socket.
@@ -112,10 +113,10 @@ fn of_closed(end: End) -> Option<Diagnosis> {
 
 /// `tcp_reset()` sets ECONNRESET, or EPIPE in `CLOSE_WAIT`; `tcp_abort()` ECONNABORTED. `tcp_write_err()`
 /// sets ETIMEDOUT, or in its place the last soft error (ICMP) when the retries ran out.
-fn of_errno(errno: u32) -> Option<Diagnosis> {
-    match errno.cast_signed() {
-        libc::ECONNRESET | libc::EPIPE | libc::ECONNABORTED => Some(Diagnosis::Reset),
-        libc::ETIMEDOUT | libc::EHOSTUNREACH | libc::ENETUNREACH | libc::EHOSTDOWN => {
+fn of_errno(error: u32) -> Option<Diagnosis> {
+    match error {
+        errno::ECONNRESET | errno::EPIPE | errno::ECONNABORTED => Some(Diagnosis::Reset),
+        errno::ETIMEDOUT | errno::EHOSTUNREACH | errno::ENETUNREACH | errno::EHOSTDOWN => {
             Some(Diagnosis::Timeout)
         }
         _ => None,

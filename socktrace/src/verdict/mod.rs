@@ -7,6 +7,7 @@
 
 mod blame;
 mod diagnosis;
+mod errno;
 mod kind;
 mod progress;
 
