@@ -201,7 +201,7 @@ fn unaccepted(stage: &Stage) {
         &[
             ("socktrace.leak.phase", json!("open")),
             ("socktrace.leak.owner_via", json!("listener")),
-            ("socktrace.leak.diagnosis", json!("unread_data")),
+            ("socktrace.leak.diagnosis", json!(null)),
             ("socktrace.socket.state", json!("CLOSE_WAIT")),
             ("process.pid", json!(pid)),
             ("process.thread", json!(null)),

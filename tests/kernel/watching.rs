@@ -256,7 +256,7 @@ fn doctor(_: &Stage) {
         let lines: Vec<&str> = text
             .stdout
             .lines()
-            .filter(|line| line.contains(purpose))
+            .filter(|line| line.split_whitespace().nth(1) == Some(purpose))
             .collect();
         let [line] = lines[..] else {
             panic!("one line on {purpose}, not {lines:?}")

@@ -14,7 +14,14 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Every stream. Each event is encoded once a stream and written to all its destinations.
 pub(super) struct Outputs {
     streams: Vec<Stream>,
+    #[cfg(feature = "kernel")]
+    wall_minus_boot_ns: i128,
 }
+
+/// Less than this is the jitter of reading two clocks, or slewing: not followed, so that a moment has
+/// the same wall time in every line that tells of it.
+#[cfg(feature = "kernel")]
+const CLOCK_STEP_NS: u128 = 10_000_000;
 
 struct Stream {
     encoder: Encoder,
@@ -37,6 +44,8 @@ impl Outputs {
             })
         };
         Ok(Self {
+            #[cfg(feature = "kernel")]
+            wall_minus_boot_ns: host.wall_minus_boot_ns,
             streams: outputs.iter().map(open).collect::<Result<_, _>>()?,
         })
     }
@@ -75,6 +84,10 @@ impl Outputs {
     /// Follows a wall clock that was set. Nanoseconds to add to the boot clock.
     #[cfg(feature = "kernel")]
     pub(super) fn set_wall_minus_boot_ns(&mut self, offset: i128) {
+        if offset.abs_diff(self.wall_minus_boot_ns) < CLOCK_STEP_NS {
+            return;
+        }
+        self.wall_minus_boot_ns = offset;
         for stream in &mut self.streams {
             stream.encoder.set_wall_minus_boot_ns(offset);
         }

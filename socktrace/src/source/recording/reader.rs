@@ -122,7 +122,7 @@ impl<R: Read> FusedIterator for Reader<R> {}
 #[derive(Debug, Error)]
 pub enum ReadError {
     /// The file is not a recording that this program reads.
-    #[error("not a recording that can be played back: {0}")]
+    #[error("offset 0: not a recording that can be played back: {0}")]
     Header(HeaderError),
     /// The file ends within the header.
     #[error("offset {have}: the recording ends within its header of {need} bytes")]

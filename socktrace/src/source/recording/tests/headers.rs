@@ -153,11 +153,11 @@ fn errors_say_what_and_what_to_do() {
     let says = |file: &[u8]| Reader::new(file).unwrap_err().to_string();
     assert_eq!(
         says(b"plain text"),
-        "not a recording that can be played back: it does not begin as a recording of socktrace does"
+        "offset 0: not a recording that can be played back: it does not begin as a recording of socktrace does"
     );
     assert_eq!(
         says(&patched(24, &2_u32.to_ne_bytes())),
-        "not a recording that can be played back: its wire version is 2, not 1: use the socktrace \
+        "offset 0: not a recording that can be played back: its wire version is 2, not 1: use the socktrace \
          that recorded it"
     );
     assert_eq!(
