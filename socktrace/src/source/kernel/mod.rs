@@ -5,7 +5,7 @@
 //! * [`iterators`]: walks over suspects and readings of the truth.
 //! * [`losses`]: the programs' counters.
 //! * [`offsets`]: where the kernel keeps what the programs read.
-//! * [`object`]: the embedded object; [`sys`]: what aya does not do; [`privilege`], [`cgroup`]:
+//! * `object`: the embedded object; `sys`: what aya does not do; [`privilege`], `cgroup`:
 //!   what is there before anything is tried.
 
 mod cgroup;
