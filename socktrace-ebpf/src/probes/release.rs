@@ -59,14 +59,15 @@ fn released(sk: u64) {
     }
     let tcp_state = sock::state_of(sk);
     if config!(mode) == mode::TRACE {
+        let at = now();
+        let cookie = suspects::cookie_or_new(sk, CookieSource::Seen, at);
         if traced(sk, tcp_state) {
-            let at = now();
-            send(
-                sk,
-                suspects::cookie_or_new(sk, CookieSource::Seen, at),
-                tcp_state,
-                at,
-            );
+            send(sk, cookie, tcp_state, at);
+        }
+        if sock::is_synthetic(cookie) && tcp_state != state::CLOSE {
+            // More changes follow, under the same name: the last one forgets it.
+            owners::keep_cookie(sk, cookie);
+            return;
         }
     } else if tcp_state != state::ESTABLISHED
         && let Some(entry) = SUSPECTS.get_ptr(sk)

@@ -179,9 +179,12 @@ fn trace(sk: u64, old: u32, new: u32, source: CookieSource) {
         connected(sk, cookie, new, at);
     }
     send(sk, cookie, old, new, at);
-    if new == state::CLOSE && sock::is_synthetic(cookie) && sock::socket_of(sk) == 0 {
-        // No release will come for it.
-        owners::forget(sk);
+    if new == state::CLOSE && sock::is_synthetic(cookie) {
+        let socket = sock::socket_of(sk);
+        if socket == 0 || !sock::has_live_file(socket) {
+            // Its release has been, or none will come.
+            owners::forget(sk);
+        }
     }
 }
 
