@@ -141,7 +141,7 @@ impl Loader<'_> {
         let mut ebpf = if self.options.mode == Mode::Scan {
             object::load(
                 self.btf,
-                &self.config(true),
+                &self.config(false),
                 &self.layout.offsets,
                 self.options.sizes,
             )?
