@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use socktrace_tests::program;
@@ -16,10 +16,7 @@ const NOBODY: u32 = 65_534;
 #[test]
 fn whoever_may_not_look_is_told_how() {
     let folder = tempfile::tempdir().expect("a folder");
-    // Nobody may not go where the program was built.
-    let copy = folder.path().join("socktrace");
-    fs::copy(program::path(), &copy).expect("a copy");
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("permissions");
+    let copy = copy_for_everybody(folder.path());
     for args in [&["run"][..], &["trace"], &["scan"]] {
         check_refused(&outcome(&mut as_nobody(&copy, args)), 77, &["root", "sudo"]);
     }
@@ -28,11 +25,18 @@ fn whoever_may_not_look_is_told_how() {
 #[test]
 fn wrong_arguments_are_wrong_for_everybody() {
     let folder = tempfile::tempdir().expect("a folder");
-    let copy = folder.path().join("socktrace");
-    fs::copy(program::path(), &copy).expect("a copy");
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("permissions");
+    let copy = copy_for_everybody(folder.path());
     let mut command = as_nobody(&copy, &["run", "--leak-after", "soon"]);
     check_refused(&outcome(&mut command), 2, &["--leak-after"]);
+}
+
+/// Nobody may not go where the program was built. The copy is made by a process of its own: a file
+/// that is open for writing, be it in a child that another test has just forked, cannot be run.
+fn copy_for_everybody(folder: &Path) -> PathBuf {
+    let copy = folder.join("socktrace");
+    outcome(Command::new("cp").arg(program::path()).arg(&copy)).check_code(0);
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).expect("permissions");
+    copy
 }
 
 fn as_nobody(program: &Path, args: &[&str]) -> Command {

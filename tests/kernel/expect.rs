@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use socktrace_tests::json::{check, field, has, number, text};
 use socktrace_tests::log::{Line, Watch};
 use socktrace_tests::rung::{AcceptHook, Deed, Hooks};
-use socktrace_tests::wait::{self, stretched};
+use socktrace_tests::wait::stretched;
 use socktrace_tests::workload::Workload;
 
 use crate::lines::{check_age, check_end, check_holders, holders_in, is_between};
@@ -31,8 +31,8 @@ const PROMPT: Duration = Duration::from_secs(1);
 pub(crate) struct Leak {
     /// The step `leaked`.
     pub(crate) step: Line,
-    /// The program that leaks; `None`: this one.
-    workload: Option<Workload>,
+    /// The program that leaks.
+    pub(crate) workload: Workload,
     hooks: Hooks,
     watch: Watch,
 }
@@ -44,31 +44,10 @@ impl Leak {
         let step = workload.step_line("leaked");
         Self {
             step,
-            workload: Some(workload),
+            workload,
             hooks,
             watch,
         }
-    }
-
-    /// A socket of this very program; `step` has what a workload would tell of it.
-    pub(crate) fn here(hooks: Hooks, watch: Watch, step: Value) -> Self {
-        let step = Line {
-            raw: step.to_string(),
-            value: step,
-            read_at: wait::now(),
-        };
-        Self {
-            step,
-            workload: None,
-            hooks,
-            watch,
-        }
-    }
-
-    /// The program that leaks.
-    #[track_caller]
-    pub(crate) fn workload(&mut self) -> &mut Workload {
-        self.workload.as_mut().expect("the leak of a workload")
     }
 
     /// The pid the workload says.
@@ -147,8 +126,8 @@ impl Leak {
     /// thread that the workload says has closed it.
     #[track_caller]
     pub(crate) fn resolves_when_told_to_close(&mut self) -> Line {
-        self.workload().say("close");
-        let closed = self.workload().step("closed");
+        self.workload.say("close");
+        let closed = self.workload.step("closed");
         let line = self.resolves("closed");
         check(
             &line.value,

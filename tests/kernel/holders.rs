@@ -30,15 +30,15 @@ fn three_children(stage: &Stage) {
     let child = |n: usize| number(&pids[n], "pid");
     leak.opens("close_wait", Some("eof_unread"), &[Deed::Accepted(parent)]);
 
-    leak.workload().say("close 1");
-    leak.workload().step("closed");
+    leak.workload.say("close 1");
+    leak.workload.step("closed");
     holders.remove(&(child(1), fd));
     let line = leak.is_held_by(&holders);
     check(&line.value, &[("process.pid", json!(parent))]);
 
     // Without the one that accepted, the oldest holder stands for all; no thread is guessed.
-    leak.workload().say("close");
-    leak.workload().step("closed");
+    leak.workload.say("close");
+    leak.workload.step("closed");
     holders.remove(&(parent, fd));
     let line = leak.is_held_by(&holders);
     check(
@@ -50,10 +50,10 @@ fn three_children(stage: &Stage) {
         ],
     );
 
-    leak.workload().say("kill 2");
-    leak.workload().step("exited");
-    leak.workload().say("close 3");
-    leak.workload().step("closed");
+    leak.workload.say("kill 2");
+    leak.workload.step("exited");
+    leak.workload.say("close 3");
+    leak.workload.step("closed");
     let line = leak.resolves("closed");
     check(
         &line.value,
@@ -68,13 +68,13 @@ fn duplicates(stage: &Stage) {
     assert_eq!(holders.len(), 3);
     leak.opens("close_wait", Some("eof_unread"), &[Deed::Accepted(tid)]);
 
-    leak.workload().say("close");
-    let closed = leak.workload().step("closed");
+    leak.workload.say("close");
+    let closed = leak.workload.step("closed");
     holders.remove(&(pid, number(&closed, "fd")));
     leak.is_held_by(&holders);
 
-    leak.workload().say("close");
-    leak.workload().step("closed");
+    leak.workload.say("close");
+    leak.workload.step("closed");
     leak.resolves_when_told_to_close();
 }
 

@@ -29,10 +29,10 @@ pub(crate) const CASES: &[Case] = &[
     ("leaks::end_read_with_the_last_data", end_with_data),
     ("leaks::closed_by_another_thread", closed_by_another_thread),
     ("leaks::process_exits", |stage| {
-        ends(stage, |leak| leak.workload().say("exit"));
+        ends(stage, |leak| leak.workload.say("exit"));
     }),
     ("leaks::process_is_killed", |stage| {
-        ends(stage, |leak| leak.workload().kill());
+        ends(stage, |leak| leak.workload.kill());
     }),
     ("leaks::read_at_last_is_progress", read_at_last),
     ("leaks::unaccepted", unaccepted),
@@ -169,8 +169,8 @@ fn read_at_last(stage: &Stage) {
     let mut leak = stage.leak(Program::C("close_wait"), &["--unread-data"]);
     let tid = leak.tid();
     let first = leak.opens("close_wait", Some("unread_data"), &[Deed::Accepted(tid)]);
-    leak.workload().say("read");
-    let read = leak.workload().step("read");
+    leak.workload.say("read");
+    let read = leak.workload.step("read");
     check(&read, &[("bytes", json!(5))]);
     leak.resolves("progress");
     let deeds = [Deed::Accepted(tid), Deed::Read(tid)];
@@ -210,8 +210,8 @@ fn unaccepted(stage: &Stage) {
     check_holders(&open.value, &[(pid, fd.as_u64().expect("a number"))].into());
     leak.came_in_time(&open);
 
-    leak.workload().say("accept");
-    leak.step = leak.workload().step_line("accepted");
+    leak.workload.say("accept");
+    leak.step = leak.workload.step_line("accepted");
     let update = leak.becomes("close_wait");
     check_holders(&update.value, &leak.holders());
     check(
@@ -232,8 +232,8 @@ fn half_closed(stage: &Stage) {
     let tid = leak.tid();
     let open = leak.opens("half_closed", None, &[Deed::Accepted(tid)]);
     leak.came_in_time(&open);
-    leak.workload().say("peer-close");
-    leak.workload().step("peer_closed");
+    leak.workload.say("peer-close");
+    leak.workload.step("peer_closed");
     let update = leak.becomes("closed_held");
     check(
         &update.value,

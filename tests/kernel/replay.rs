@@ -37,7 +37,7 @@ fn same_findings(stage: &Stage) {
         leak.is_opened();
     }
     leaks[0].resolves_when_told_to_close();
-    leaks[1].workload().kill();
+    leaks[1].workload.kill();
     leaks[1].resolves("exited");
     let live: Vec<Essence> = agent
         .stop(Signal::Term)

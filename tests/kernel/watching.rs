@@ -8,7 +8,7 @@ use socktrace_tests::agent::{ATTACH, Agent};
 use socktrace_tests::child::{Outcome, Running, Signal};
 use socktrace_tests::json::{check, field, has, number, text};
 use socktrace_tests::program::socktrace;
-use socktrace_tests::rung::Hooks;
+use socktrace_tests::rung::{Deed, Hooks};
 use socktrace_tests::workload::{Program, Workload};
 
 use crate::Case;
@@ -19,6 +19,10 @@ use crate::stage::Stage;
 pub(crate) const CASES: &[Case] = &[
     ("watching::hooks_are_those_asked_for", hooks),
     ("watching::leak_from_before_the_start", before_the_start),
+    (
+        "watching::leaks_right_after_the_start",
+        right_after_the_start,
+    ),
     ("watching::two_agents_see_the_same_leak", two_agents),
     ("watching::a_hundred_leaks", many_leaks),
     ("watching::filter_by_pid", |stage| filtered(stage, "--pid")),
@@ -39,6 +43,9 @@ pub(crate) const CASES: &[Case] = &[
 
 /// How many leaks [`many_leaks`] makes.
 const MANY: usize = 100;
+
+/// How many leaks [`right_after_the_start`] makes.
+const AT_ONCE: usize = 8;
 
 /// The purposes of hooks, as `doctor` and the first status name them.
 const PURPOSES: [&str; 6] = [
@@ -108,6 +115,24 @@ fn before_the_start(stage: &Stage) {
             ("socktrace.leak.closed_by.tid", closed["tid"].clone()),
         ],
     );
+}
+
+/// Once the first line is written, everything is seen: what the agent finds in its first look
+/// at the kernel's tables must not stand in for what its probes have seen.
+fn right_after_the_start(stage: &Stage) {
+    let mut workloads: Vec<Workload> = (0..AT_ONCE)
+        .map(|_| Workload::gated(Program::C("client_leak"), &[]))
+        .collect();
+    let agent = stage.agent("run", &[]);
+    let hooks = Hooks::of(agent.started());
+    let watch = agent.watch();
+    workloads.iter_mut().for_each(Workload::go);
+    for workload in workloads {
+        let mut leak = Leak::of(hooks.clone(), watch.clone(), workload);
+        let tid = leak.tid();
+        let line = leak.opens("close_wait", Some("eof_unread"), &[Deed::Connected(tid)]);
+        check(&line.value, &[("socktrace.leak.since_seen", json!(true))]);
+    }
 }
 
 /// They do not disturb each other and give the leak one name.
@@ -182,11 +207,7 @@ fn stopped(stage: &Stage, signal: Signal) {
     workload.go();
     let mut leak = Leak::of(Hooks::of(agent.started()), agent.watch(), workload);
     let tid = leak.tid();
-    leak.opens(
-        "close_wait",
-        Some("eof_unread"),
-        &[socktrace_tests::rung::Deed::Accepted(tid)],
-    );
+    leak.opens("close_wait", Some("eof_unread"), &[Deed::Accepted(tid)]);
     let lines = agent.stop(signal);
     let phases: Vec<&str> = lines
         .iter()

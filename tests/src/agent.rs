@@ -222,7 +222,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "writes nothing to stderr")]
     fn a_word_on_stderr_fails() {
-        let agent = Agent::of(&mut fake(&format!("{STATUS}; echo oops >&2; exit 0")));
+        let agent = Agent::of(&mut fake(&format!("trap '' INT; {STATUS}; echo oops >&2")));
         agent.unwrap().stop(Signal::Int);
     }
 }

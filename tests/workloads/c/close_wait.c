@@ -1,6 +1,7 @@
 /* The classic leak: accepts, the peer closes, the fd is kept.
  *
- * Commands: `read`; `write` (the peer answers with a reset: the state becomes CLOSE); `close`. */
+ * Commands: `read`; `write` (the peer answers with a reset: the state becomes CLOSE); `shutdown` (the state
+ * becomes CLOSE without another byte); `close`. */
 #include "workload.h"
 
 enum { DATA = 5 };
@@ -41,6 +42,14 @@ static void write_and_report(int fd)
     must((int)send(fd, "x", 1, 0), "write");
     wait_for_state(fd, TCP_CLOSE);
     printf("{\"step\":\"wrote\",\"pid\":%d,\"tid\":%d,\"fd\":%d,\"state\":\"CLOSE\"}\n", getpid(),
+           thread_id(), fd);
+}
+
+static void shut_down_and_report(int fd)
+{
+    must(shutdown(fd, SHUT_WR), "shutdown");
+    wait_for_state(fd, TCP_CLOSE);
+    printf("{\"step\":\"shut_down\",\"pid\":%d,\"tid\":%d,\"fd\":%d,\"state\":\"CLOSE\"}\n", getpid(),
            thread_id(), fd);
 }
 
@@ -89,6 +98,8 @@ int main(int argc, char **argv)
             read_and_report(leaked.fd);
         } else if (strcmp(command, "write") == 0) {
             write_and_report(leaked.fd);
+        } else if (strcmp(command, "shutdown") == 0) {
+            shut_down_and_report(leaked.fd);
         } else if (strcmp(command, "close") != 0) {
             unknown_command();
         } else if (closer_thread) {
