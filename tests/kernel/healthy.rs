@@ -2,9 +2,9 @@
 //!
 //! Each case ends with a real leak: when that is found, whatever was there before would have been.
 
-use std::io::{self, Write as _};
-use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
+use std::io;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::fd::{AsRawFd as _, RawFd};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -17,6 +17,7 @@ use socktrace_tests::workload::{Program, Workload};
 use crate::Case;
 use crate::expect::{FOUND, Leak};
 use crate::lines::{holders_in, is_between, mentions};
+use crate::sockets::{DeafPort, connect, connection, shut_down, tcp_socket};
 use crate::stage::{LEAK_AFTER, Stage};
 
 pub(crate) const CASES: &[Case] = &[
@@ -126,15 +127,9 @@ fn never_connected(stage: &Stage) {
     let mut watch = stage.running().watch();
     let fresh = tcp_socket();
     let refused = tcp_socket();
-    let refusing = {
-        // A port that was somebody's a moment ago, and is nobody's now.
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a listener");
-        SocketAddrV4::new(
-            Ipv4Addr::LOCALHOST,
-            listener.local_addr().expect("an address").port(),
-        )
-    };
-    assert!(connect(&refused, refusing).is_err(), "nobody listens there");
+    let deaf_port = DeafPort::new();
+    let error = connect(&refused, deaf_port.address()).expect_err("nobody listens there");
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
     let deaf = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a listener");
     shut_down(&deaf);
     let held = [fresh.as_raw_fd(), refused.as_raw_fd(), deaf.as_raw_fd()];
@@ -144,52 +139,6 @@ fn never_connected(stage: &Stage) {
         text(line, "socktrace.leak.phase") == "open" && held.into_iter().any(is_held)
     });
     drop((fresh, refused, deaf));
-}
-
-/// A TCP socket that nothing has been done with.
-fn tcp_socket() -> OwnedFd {
-    // SAFETY: socket() takes three integers.
-    let fd = unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) };
-    assert!(fd >= 0, "socket: {}", io::Error::last_os_error());
-    // SAFETY: the kernel just made this descriptor and nobody else knows it.
-    unsafe { OwnedFd::from_raw_fd(fd) }
-}
-
-/// Connects, and keeps the socket if that fails, which std does not.
-fn connect(socket: &OwnedFd, to: SocketAddrV4) -> io::Result<()> {
-    let address = libc::sockaddr_in {
-        sin_family: libc::sa_family_t::try_from(libc::AF_INET).expect("a small number"),
-        sin_port: to.port().to_be(),
-        sin_addr: libc::in_addr {
-            s_addr: u32::from_ne_bytes(to.ip().octets()),
-        },
-        sin_zero: [0; 8],
-    };
-    let length = libc::socklen_t::try_from(size_of_val(&address)).expect("a small number");
-    // SAFETY: the address is a valid sockaddr_in of the given length.
-    let failed = unsafe { libc::connect(socket.as_raw_fd(), (&raw const address).cast(), length) };
-    if failed == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
-}
-
-/// Makes a listener stop listening, and keeps it.
-fn shut_down(listener: &TcpListener) {
-    // SAFETY: shutdown() takes two integers.
-    let failed = unsafe { libc::shutdown(listener.as_raw_fd(), libc::SHUT_RDWR) };
-    assert_eq!(failed, 0, "shutdown: {}", io::Error::last_os_error());
-}
-
-/// A connection of this program with itself, over which a byte has gone.
-fn connection() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a listener");
-    let mut client =
-        TcpStream::connect(listener.local_addr().expect("its address")).expect("a client");
-    let (server, _) = listener.accept().expect("a connection");
-    client.write_all(b"x").expect("a byte");
-    (client, server)
 }
 
 fn ends_of(stream: &TcpStream) -> [String; 2] {

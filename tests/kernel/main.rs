@@ -20,6 +20,7 @@ mod options;
 mod owners;
 mod replay;
 mod scan;
+mod sockets;
 mod stage;
 mod trace;
 mod watching;

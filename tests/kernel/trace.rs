@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use socktrace_tests::workload::{Program, Workload};
 use crate::Case;
 use crate::expect::FOUND;
 use crate::lines::{end_in, is_between};
+use crate::sockets::DeafPort;
 use crate::stage::Stage;
 
 pub(crate) const CASES: &[Case] = &[
@@ -129,10 +130,8 @@ fn connection(stage: &Stage, args: &[&str]) {
 /// A `connect()` that fails is told, with the thread that called it.
 fn refused(stage: &Stage) {
     let mut watch = stage.tracing().watch();
-    let nobody = {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a listener");
-        listener.local_addr().expect("its address")
-    };
+    let deaf_port = DeafPort::new();
+    let nobody = deaf_port.address();
     let error = TcpStream::connect(nobody).expect_err("nobody listens there");
     assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
     let line = watch.expect("connect", FOUND, |line| {
