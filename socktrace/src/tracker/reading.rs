@@ -129,6 +129,9 @@ impl Tracker {
         self.reading.reset();
         self.reading.overflow = false;
         // What the kernel believes to have told and nobody here knows of, for whatever reason.
+        if self.reading.first {
+            self.reading.healed = at;
+        }
         let unhealed = at.since(self.reading.healed);
         self.reading.healing |= unhealed >= self.config.reproof_every.saturating_mul(IDLE_FACTOR);
         self.reading.number = self.reading.number.wrapping_add(1);
