@@ -7,12 +7,14 @@
 //! * [`wire`]: the header and the records that cross the ring buffer, the iterators and recordings.
 //! * [`maps`]: the values of the kernel's maps.
 //! * [`config`]: what the agent hands to the programs when it loads them, struct offsets included.
+//! * [`progress`]: whether bytes moved, for both sides.
 //! * [`counters`]: what the programs count, losses first.
 #![cfg_attr(not(test), no_std)]
 
 pub mod config;
 pub mod counters;
 pub mod maps;
+pub mod progress;
 pub mod wire;
 
 /// Marks a structure as plain bytes on both sides of the wire.

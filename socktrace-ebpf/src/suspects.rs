@@ -5,7 +5,6 @@
 
 use socktrace_common::config::mode;
 use socktrace_common::maps::{SuspectEntry, entry_flag};
-use socktrace_common::wire::Seqs;
 
 use crate::globals::config;
 use crate::maps::{SUSPECTS, count};
@@ -118,24 +117,4 @@ pub fn is_leakable(sk: u64, tcp_state: u32) -> bool {
 #[inline(always)]
 pub fn is_anothers(entry: &SuspectEntry, sk: u64) -> bool {
     !sock::is_synthetic(entry.cookie) && sock::kernel_cookie(sk) != entry.cookie
-}
-
-/// Whether bytes moved between two looks at a socket, now in state `tcp_state`.
-///
-/// The peer's FIN takes a sequence number too: reading up to it is progress, reading it is not. Our
-/// own FIN likewise moves `write_seq` and `snd_una` by one, and is no data; in CLOSE_WAIT it has not
-/// been sent.
-#[inline(always)]
-pub fn moved(before: &Seqs, after: &Seqs, tcp_state: u32) -> bool {
-    let own_fin = u32::from(tcp_state != state::CLOSE_WAIT);
-    // In FIN_WAIT2 the peer has sent no FIN yet.
-    let fin_read = tcp_state != state::FIN_WAIT2 && after.copied_seq == after.rcv_nxt;
-    let read_to = if fin_read {
-        after.copied_seq.wrapping_sub(1)
-    } else {
-        after.copied_seq
-    };
-    (read_to.wrapping_sub(before.copied_seq) as i32) > 0
-        || after.write_seq.wrapping_sub(before.write_seq) > own_fin
-        || after.snd_una.wrapping_sub(before.snd_una) > own_fin
 }

@@ -6,6 +6,7 @@
 //! (kernel/bpf/map_iter.c, since 5.9). It costs what the suspects cost, not what the sockets do.
 
 use socktrace_common::maps::{SuspectEntry, WalkControl, entry_flag};
+use socktrace_common::progress::made_progress;
 use socktrace_common::wire::{Seqs, Suspect, kind, suspect_flag, touch_op};
 
 use super::tcp::write_record;
@@ -70,7 +71,7 @@ fn visit(
     let seqs_since = entry.seqs;
     let reported = entry.flags & entry_flag::REPORTED != 0;
     let mut progress = false;
-    if suspects::moved(&seqs_since, &seqs, sock::state_of(sk)) {
+    if made_progress(&seqs_since, &seqs, sock::state_of(sk)) {
         progress = reported;
         entry.since_ns = last_moved(control, sk, &seqs_since, &seqs);
         entry.seqs = seqs;

@@ -1,60 +1,29 @@
 //! Whether bytes moved on a socket between two looks.
 
+use socktrace_common::{progress, wire};
+
 use crate::model::{Seqs, TcpState};
 
-/// Whether bytes were read, written or acknowledged between `base` and `now`.
-///
-/// `state` is the state at the time of `now`. A FIN takes a sequence number and is no byte: reading
-/// the peer's (`copied_seq` reaches `rcv_nxt`), sending ours (`write_seq`) and having it acknowledged
-/// (`snd_una`) are no progress, so where a FIN may have passed the last number is left out. `base` is
-/// taken as it is: a FIN counted there only makes the step smaller. In `TCP_CLOSE` it cannot be known
-/// whether FINs passed (it may have been a reset): a step of one is taken for a FIN there.
-/// Numbers that went back, as records out of order show them, are no progress.
+/// Whether bytes were read, written or acknowledged between `base` and `now`; `state` is the state at
+/// the time of `now`. The rule is the programs' too: [`progress::made_progress`].
 #[must_use]
 pub fn made_progress(base: Seqs, now: Seqs, state: TcpState) -> bool {
-    let read = if fin_received(state) && now.copied_seq == now.rcv_nxt {
-        now.rcv_nxt.wrapping_sub(1)
-    } else {
-        now.copied_seq
-    };
-    let (written, acked) = if fin_sent(state) {
-        let last_byte = now.write_seq.wrapping_sub(1);
-        let all_acked = now.snd_una == now.write_seq;
-        (last_byte, if all_acked { last_byte } else { now.snd_una })
-    } else {
-        (now.write_seq, now.snd_una)
-    };
-    advanced(base.copied_seq, read)
-        || advanced(base.write_seq, written)
-        || advanced(base.snd_una, acked)
+    progress::made_progress(&wire(base), &wire(now), state as u32)
 }
 
-/// Whether `to` is after `from`, modulo 2^32 (RFC 9293 §3.4).
-fn advanced(from: u32, to: u32) -> bool {
-    to.wrapping_sub(from).cast_signed() > 0
-}
-
-fn fin_received(state: TcpState) -> bool {
-    matches!(
-        state,
-        TcpState::CloseWait
-            | TcpState::LastAck
-            | TcpState::Closing
-            | TcpState::TimeWait
-            | TcpState::Close
-    )
-}
-
-fn fin_sent(state: TcpState) -> bool {
-    matches!(
-        state,
-        TcpState::FinWait1
-            | TcpState::FinWait2
-            | TcpState::Closing
-            | TcpState::LastAck
-            | TcpState::TimeWait
-            | TcpState::Close
-    )
+fn wire(seqs: Seqs) -> wire::Seqs {
+    let Seqs {
+        rcv_nxt,
+        copied_seq,
+        write_seq,
+        snd_una,
+    } = seqs;
+    wire::Seqs {
+        rcv_nxt,
+        copied_seq,
+        write_seq,
+        snd_una,
+    }
 }
 
 #[cfg(test)]
