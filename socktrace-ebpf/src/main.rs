@@ -3,7 +3,7 @@
 //! * [`probes`]: the programs, one file a hook.
 //! * [`suspects`], [`owners`]: the two tables the quiet path rests on.
 //! * [`sock`]: the one place that reads `struct sock`; [`task`]: the one place that splits pid and tid.
-//! * [`output`]: the one place that writes to the ring buffer.
+//! * [`output`]: the one place that writes records.
 //! * [`maps`], [`globals`]: what the agent shares with the programs.
 #![no_std]
 #![no_main]

@@ -1,8 +1,11 @@
-//! The one place that writes to the ring buffer.
+//! The one place that writes records: to the ring buffer, and to the reader of an iterator.
 
 use core::mem::MaybeUninit;
 
-use aya_ebpf::helpers::{bpf_get_smp_processor_id, generated::bpf_ktime_get_boot_ns};
+use aya_ebpf::helpers::{
+    bpf_get_smp_processor_id,
+    generated::{bpf_ktime_get_boot_ns, bpf_seq_write},
+};
 use socktrace_common::wire::{Header, WIRE_VERSION, header_flag};
 
 use crate::globals::config;
@@ -77,5 +80,19 @@ fn wakeup() -> u64 {
         FORCE_WAKEUP
     } else {
         NO_WAKEUP
+    }
+}
+
+/// Hands a record to the reader of the iterator. If its page is full the kernel asks again for the
+/// same element with a fresh one.
+#[inline(always)]
+pub fn write_record<T>(meta: *const *mut core::ffi::c_void, record: &T) {
+    // SAFETY: `struct bpf_iter_meta` begins with its `seq_file`; the record is read by the helper.
+    unsafe {
+        bpf_seq_write(
+            (*meta).cast(),
+            core::ptr::from_ref(record).cast_mut().cast(),
+            size_of::<T>() as u32,
+        );
     }
 }

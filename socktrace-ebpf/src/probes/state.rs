@@ -6,7 +6,6 @@
 //! (include/trace/events/sock.h). Most changes run in softirq, where `current` is a bystander; only
 //! CLOSE→SYN_SENT runs in the thread that called connect() (`tcp_v4_connect`, `tcp_v6_connect`).
 
-use aya_ebpf::EbpfContext as _;
 use aya_ebpf::helpers::generated::bpf_get_socket_cookie;
 use aya_ebpf::macros::{btf_tracepoint, tracepoint};
 use aya_ebpf::programs::{BtfTracePointContext, TracePointContext};
@@ -58,7 +57,6 @@ pub fn state_tracepoint(ctx: TracePointContext) -> u32 {
         }
     };
     debug!(&ctx, "state {} {}", old, new);
-    let _ = ctx.as_ptr();
     if concerns(new as u32) {
         changed(sk, old as u32, new as u32, || CookieSource::Seen);
     }

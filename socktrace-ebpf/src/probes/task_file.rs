@@ -9,10 +9,9 @@
 use socktrace_common::config::mode;
 use socktrace_common::wire::{Held, Task, kind};
 
-use super::tcp::write_record;
 use crate::globals::{config, offset};
 use crate::maps::SUSPECTS;
-use crate::output::{now, plain_header};
+use crate::output::{now, plain_header, write_record};
 use crate::sock::{self, read, state};
 use crate::suspects::{self, CookieSource};
 

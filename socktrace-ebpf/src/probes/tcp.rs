@@ -6,13 +6,13 @@
 //! (net/ipv4/tcp_ipv4.c). It visits the network namespace of the reader; time-wait and request
 //! mini-sockets come by too, and are smaller than a `struct sock`.
 
-use aya_ebpf::helpers::generated::{bpf_get_socket_cookie, bpf_seq_write};
+use aya_ebpf::helpers::generated::bpf_get_socket_cookie;
 use socktrace_common::config::mode;
 use socktrace_common::wire::{Unheld, kind};
 
 use crate::globals::config;
 use crate::maps::SUSPECTS;
-use crate::output::{now, plain_header};
+use crate::output::{now, plain_header, write_record};
 use crate::sock::{self, state};
 use crate::suspects::{self, CookieSource};
 
@@ -57,18 +57,4 @@ pub extern "C" fn truth_tcp(ctx: *const Tcp) -> i32 {
     unsafe { sock::describe(&raw mut unheld.sock, sk, cookie, state::CLOSE_WAIT) };
     write_record(meta, &unheld);
     0
-}
-
-/// Hands a record to the reader of the iterator. If its page is full the kernel asks again for the
-/// same element with a fresh one.
-#[inline(always)]
-pub fn write_record<T>(meta: *const *mut core::ffi::c_void, record: &T) {
-    // SAFETY: `struct bpf_iter_meta` begins with its `seq_file`; the record is read by the helper.
-    unsafe {
-        bpf_seq_write(
-            (*meta).cast(),
-            core::ptr::from_ref(record).cast_mut().cast(),
-            size_of::<T>() as u32,
-        );
-    }
 }

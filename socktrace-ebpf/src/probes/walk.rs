@@ -9,10 +9,9 @@ use socktrace_common::maps::{SuspectEntry, WalkControl, entry_flag};
 use socktrace_common::progress::made_progress;
 use socktrace_common::wire::{Seqs, Suspect, kind, suspect_flag, touch_op};
 
-use super::tcp::write_record;
 use crate::globals::offset;
 use crate::maps::{ASKED, SCRATCH, SUSPECTS, WALK};
-use crate::output::{now, plain_header};
+use crate::output::{now, plain_header, write_record};
 use crate::owners;
 use crate::sock::{self, read};
 use crate::suspects;
