@@ -10,7 +10,6 @@ mod error;
 mod exit;
 mod filter;
 mod gate;
-mod hooks;
 mod netns;
 mod settings;
 mod values;
@@ -28,7 +27,6 @@ pub use error::{CliError, UsageError};
 pub use exit::Exit;
 pub use filter::Filter;
 pub use gate::FindingGate;
-pub use hooks::{AcceptHook, HookOverrides, IoHook, ReleaseHook, StateHook};
 pub use settings::{
     DoctorSettings, KernelSettings, Output, ReplaySettings, RunSettings, ScanSettings, Settings,
     TraceSettings,

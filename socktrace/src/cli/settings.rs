@@ -11,9 +11,9 @@ use super::args::{
 use super::environment::Environment;
 use super::error::UsageError;
 use super::filter::Filter;
-use super::hooks::HookOverrides;
 use crate::schema::{Format, escape};
 use crate::sink::Target;
+use crate::source::hooks::HookOverrides;
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use super::outputs::Outputs;
 use crate::cli::{DoctorSettings, Exit};
 use crate::clock::{self, Clock as _};
 use crate::sink::WhenFull;
-use crate::source::kernel::hooks::Forced;
+use crate::source::hooks::HookOverrides;
 use crate::source::kernel::loader::{LEAST, Mode, Options};
 
 /// Attaches everything for a moment and tells how that went.
@@ -20,7 +20,7 @@ pub(super) fn execute(settings: &DoctorSettings) -> Result<Exit, Failure> {
         mode: Mode::Run,
         leak_after: Duration::MAX,
         sizes: LEAST,
-        forced: Forced::default(),
+        forced: HookOverrides::default(),
     };
     let loaded = live::load_with(&options);
     let mut reports = loaded

@@ -6,12 +6,11 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Failure;
-use crate::cli::{Exit, HookOverrides, KernelSettings};
+use crate::cli::{Exit, KernelSettings};
 use crate::clock::{self, Clock as _};
 use crate::enrich::{MACHINE_ID, ProcFs, host_facts};
 use crate::model::{HookReport, Host, Support};
 use crate::source::kernel::Sizes;
-use crate::source::kernel::hooks::{Forced, rung};
 use crate::source::kernel::loader::{Kernel, LoadError, Mode, Options};
 
 /// This machine and this run.
@@ -41,12 +40,11 @@ pub(super) fn load(
         suspects: settings.max_sockets,
         owners: settings.max_sockets,
     };
-    let forced = forced(settings.hooks)?;
     load_with(&Options {
         mode,
         leak_after,
         sizes,
-        forced,
+        forced: settings.hooks,
     })
 }
 
@@ -61,21 +59,6 @@ pub(super) fn load_with(options: &Options) -> Result<Kernel, Failure> {
             reason: error.to_string(),
             exit,
         }
-    })
-}
-
-fn forced(hooks: HookOverrides) -> Result<Forced, Failure> {
-    let forced = || -> Result<Forced, String> {
-        Ok(Forced {
-            state: hooks.state.map(|hook| rung(hook.name())).transpose()?,
-            release: hooks.release.map(|hook| rung(hook.name())).transpose()?,
-            accept: hooks.accept.map(|hook| rung(hook.name())).transpose()?,
-            io: hooks.io.map(|hook| rung(hook.name())).transpose()?,
-        })
-    };
-    forced().map_err(|reason| Failure {
-        reason,
-        exit: Exit::Usage,
     })
 }
 

@@ -15,7 +15,7 @@ use crate::model::{
 };
 use crate::schema::Encoder;
 use crate::sink::WhenFull;
-use crate::source::kernel::hooks::Forced;
+use crate::source::hooks::HookOverrides;
 use crate::source::kernel::loader::{LEAST, Mode, Options};
 use crate::verdict::{End, Evidence, diagnose, kind_of};
 
@@ -30,7 +30,7 @@ pub(super) fn execute(settings: &ScanSettings) -> Result<Exit, Failure> {
         mode: Mode::Scan,
         leak_after: Duration::MAX,
         sizes: LEAST,
-        forced: Forced::default(),
+        forced: HookOverrides::default(),
     };
     let mut kernel = live::load_with(&options)?;
     let mut bytes = Vec::new();

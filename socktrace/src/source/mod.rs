@@ -4,10 +4,12 @@
 //! on the way. What the bytes mean is [`crate::decode`]'s business.
 //!
 //! * [`gaps`]: losses, each counted once, wherever it shows.
+//! * [`hooks`]: the hooks of a live kernel, by name.
 //! * `kernel`: this machine's kernel, through eBPF (feature `kernel`).
 //! * [`recording`]: the bytes of a run in a file, to be played back through the same decoder and tracker.
 
 pub mod gaps;
+pub mod hooks;
 #[cfg(feature = "kernel")]
 pub mod kernel;
 pub mod recording;

@@ -14,8 +14,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 pub(super) use common::{ColorWhen, FilterArgs, FormatArg, OutputArgs};
 
-use super::hooks::HookOverrides;
 use super::values;
+use crate::source::hooks::HookOverrides;
 
 /// Find leaked TCP sockets: which, who, why and since when
 ///

@@ -1,5 +1,6 @@
 //! Right command lines and what they mean.
 
+use crate::source::hooks::{HookOverrides, IoHook, StateHook};
 use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
 

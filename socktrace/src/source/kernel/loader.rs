@@ -6,16 +6,15 @@ use std::time::Duration;
 use aya::{Btf, BtfError, Ebpf, EbpfError};
 use socktrace_common::config::{Config, eof_source, mode};
 
-use super::hooks::{
-    AcceptHook, Forced, IoHook, ReleaseHook, Rung, StateHook, Tried, candidates, report,
-};
 use super::iterators::Iterators;
+use super::ladder::{Rung, Tried, candidates, report};
 use super::losses::Losses;
 use super::object::{self, HookError, Sizes};
 use super::offsets::{self, Layout, LayoutError};
 use super::ring::Ring;
 use super::{privilege, sys};
 use crate::model::{HookReport, Support};
+use crate::source::hooks::{AcceptHook, HookOverrides, IoHook, ReleaseHook, StateHook};
 
 /// What the programs are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +37,7 @@ pub struct Options {
     /// Sizes of the kernel's tables.
     pub sizes: Sizes,
     /// Rungs to take instead of the best.
-    pub forced: Forced,
+    pub forced: HookOverrides,
 }
 
 /// Why nothing was loaded. Each is one line that says what to do.

@@ -1,6 +1,6 @@
 //! The live source: eBPF programs in this machine's kernel. The only place that names aya.
 //!
-//! * [`loader`]: tries the ladder of [`hooks`] and attaches.
+//! * [`loader`]: tries the ladder of [`ladder`] and attaches.
 //! * [`ring`]: the stream of records.
 //! * [`iterators`]: walks over suspects and readings of the truth.
 //! * [`losses`]: the programs' counters.
@@ -9,8 +9,8 @@
 //!   what is there before anything is tried.
 
 mod cgroup;
-pub mod hooks;
 pub mod iterators;
+pub mod ladder;
 pub mod loader;
 pub mod losses;
 mod object;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::model::{HookReport, Support};
+use crate::source::hooks::{AcceptHook, IoHook, ReleaseHook, StateHook};
 
 /// A rung of one purpose's ladder.
 pub trait Rung: Copy + PartialEq + 'static {
@@ -10,8 +11,6 @@ pub trait Rung: Copy + PartialEq + 'static {
     const PURPOSE: &'static str;
     /// Every rung, best first.
     const LADDER: &'static [Self];
-    /// The word for it in `--hooks`.
-    fn word(self) -> &'static str;
     /// Kind of program and place, as kernel people write it.
     fn program(self) -> &'static str;
     /// What is lost compared with the best rung; empty if nothing.
@@ -20,26 +19,10 @@ pub trait Rung: Copy + PartialEq + 'static {
     const CURE: &'static str;
 }
 
-/// How state changes are seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StateHook {
-    /// `tp_btf`.
-    TpBtf,
-    /// The classic tracepoint.
-    Tracepoint,
-}
-
 impl Rung for StateHook {
     const PURPOSE: &'static str = "state_change";
-    const LADDER: &'static [Self] = &[Self::TpBtf, Self::Tracepoint];
+    const LADDER: &'static [Self] = Self::ALL;
     const CURE: &'static str = "use a kernel with BTF (CONFIG_DEBUG_INFO_BTF=y)";
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::TpBtf => "tp_btf",
-            Self::Tracepoint => "tracepoint",
-        }
-    }
 
     fn program(self) -> &'static str {
         match self {
@@ -56,29 +39,10 @@ impl Rung for StateHook {
     }
 }
 
-/// How releases are seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReleaseHook {
-    /// `fentry`.
-    Fentry,
-    /// A program on the root of cgroup v2.
-    Cgroup,
-    /// `kprobe`.
-    Kprobe,
-}
-
 impl Rung for ReleaseHook {
     const PURPOSE: &'static str = "release";
-    const LADDER: &'static [Self] = &[Self::Fentry, Self::Cgroup, Self::Kprobe];
+    const LADDER: &'static [Self] = Self::ALL;
     const CURE: &'static str = "";
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Fentry => "fentry",
-            Self::Cgroup => "cgroup",
-            Self::Kprobe => "kprobe",
-        }
-    }
 
     fn program(self) -> &'static str {
         match self {
@@ -96,30 +60,11 @@ impl Rung for ReleaseHook {
     }
 }
 
-/// How accepts are seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AcceptHook {
-    /// `fexit`.
-    Fexit,
-    /// `kretprobe`.
-    Kretprobe,
-    /// Not at all.
-    None,
-}
-
 impl Rung for AcceptHook {
     const PURPOSE: &'static str = "accept";
-    const LADDER: &'static [Self] = &[Self::Fexit, Self::Kretprobe, Self::None];
+    const LADDER: &'static [Self] = Self::ALL;
     const CURE: &'static str =
         "use a kernel that allows fentry (CONFIG_FUNCTION_TRACER, BPF trampolines) or kprobes";
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Fexit => "fexit",
-            Self::Kretprobe => "kretprobe",
-            Self::None => "none",
-        }
-    }
 
     fn program(self) -> &'static str {
         match self {
@@ -141,29 +86,10 @@ impl Rung for AcceptHook {
     }
 }
 
-/// How the last use of a socket is seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IoHook {
-    /// `sock_recv_length` and `sock_send_length`.
-    SockLength,
-    /// `tcp_rcv_space_adjust`.
-    RcvSpaceAdjust,
-    /// Not at all.
-    None,
-}
-
 impl Rung for IoHook {
     const PURPOSE: &'static str = "last_io";
-    const LADDER: &'static [Self] = &[Self::SockLength, Self::RcvSpaceAdjust, Self::None];
+    const LADDER: &'static [Self] = Self::ALL;
     const CURE: &'static str = "use Linux 6.3 or later";
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::SockLength => "sock_length",
-            Self::RcvSpaceAdjust => "rcv_space_adjust",
-            Self::None => "none",
-        }
-    }
 
     fn program(self) -> &'static str {
         match self {
@@ -182,35 +108,6 @@ impl Rung for IoHook {
             Self::None => "the thread that last used a socket is not known",
         }
     }
-}
-
-/// Rungs forced with `--hooks`; a purpose without one is tried from the top.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Forced {
-    /// `state=…`
-    pub state: Option<StateHook>,
-    /// `release=…`
-    pub release: Option<ReleaseHook>,
-    /// `accept=…`
-    pub accept: Option<AcceptHook>,
-    /// `io=…`
-    pub io: Option<IoHook>,
-}
-
-/// The rung of that name.
-pub fn rung<R: Rung>(word: &str) -> Result<R, String> {
-    R::LADDER
-        .iter()
-        .copied()
-        .find(|rung| rung.word() == word)
-        .ok_or_else(|| {
-            let words: Vec<_> = R::LADDER.iter().map(|rung| rung.word()).collect();
-            format!(
-                "no rung '{word}' for {}; they are {}",
-                R::PURPOSE,
-                words.join(", ")
-            )
-        })
 }
 
 /// The rungs to try, best first.
@@ -268,17 +165,6 @@ pub fn report<R: Rung>(chosen: R, tried: &Tried) -> HookReport {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn rungs_have_names() {
-        assert_eq!(rung::<StateHook>("tracepoint"), Ok(StateHook::Tracepoint));
-        assert_eq!(rung::<AcceptHook>("none"), Ok(AcceptHook::None));
-        let error = rung::<ReleaseHook>("magic").expect_err("no such rung");
-        assert_eq!(
-            error,
-            "no rung 'magic' for release; they are fentry, cgroup, kprobe"
-        );
-    }
 
     #[test]
     fn a_rung_that_loses_nothing_is_ok() {

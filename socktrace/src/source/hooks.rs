@@ -1,4 +1,5 @@
-//! The hidden override of the hooks that `run` and `trace` would choose by trying.
+//! The hooks there are, best first, and the hidden override of those that `run` and `trace` would choose
+//! by trying. What each of them is worth is `kernel::ladder`'s business.
 
 use std::str::FromStr;
 
