@@ -13,8 +13,7 @@ use crate::source::kernel::loader::{LEAST, Mode, Options};
 
 /// Attaches everything for a moment and tells how that went.
 pub(super) fn execute(settings: &DoctorSettings) -> Result<Exit, Failure> {
-    let mut outputs = Outputs::open(&settings.outputs, &live::host(), WhenFull::Wait)
-        .map_err(|error| Failure::from(anyhow::Error::from(error)))?;
+    let mut outputs = Outputs::open(&settings.outputs, &live::host(), WhenFull::Wait)?;
     // Suspects are not looked for, however old: nothing is to be streamed in that moment.
     let options = Options {
         mode: Mode::Run,
@@ -23,11 +22,7 @@ pub(super) fn execute(settings: &DoctorSettings) -> Result<Exit, Failure> {
         forced: HookOverrides::default(),
     };
     let loaded = live::load_with(&options);
-    let mut reports = loaded
-        .as_ref()
-        .map(|kernel| kernel.hooks.clone())
-        .unwrap_or_default();
-    reports.extend(live::surroundings());
+    let reports = live::reports(loaded.as_ref().ok());
     let at = clock::System.boot();
     for report in &reports {
         outputs.encode(|encoder, out| encoder.encode_hook(at, report, out));

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Failure;
@@ -62,8 +63,25 @@ pub(super) fn load_with(options: &Options) -> Result<Kernel, Failure> {
     })
 }
 
-/// What is there besides hooks: told by `doctor` and by the first line of `run` and `trace`.
-pub(super) fn surroundings() -> Vec<HookReport> {
+/// The event loop: one thread, timers and descriptors.
+pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the event loop")
+}
+
+/// What the first line of `run` and `trace`, and `doctor`, say of a loaded kernel.
+pub(super) fn reports(kernel: Option<&Kernel>) -> Vec<HookReport> {
+    let mut reports = kernel
+        .map(|kernel| kernel.hooks.clone())
+        .unwrap_or_default();
+    reports.extend(surroundings());
+    reports
+}
+
+/// What is there besides hooks.
+fn surroundings() -> Vec<HookReport> {
     let report = |purpose, fine: bool, used: &str, lost: &str, cure: &str| HookReport {
         purpose,
         support: if fine { Support::Ok } else { Support::Fallback },

@@ -3,10 +3,12 @@
 //! * `run`, `trace`, `scan`, `doctor`: a live kernel (feature `kernel`).
 //! * `replay`: a recording.
 //! * `outputs`: the streams of lines; `reporter`: names, encoding and writing on a thread of their own;
-//!   `recorder`: the raw recording; `live`: loading for the live commands.
+//!   `intake`: recording, account of losses and decoding of what comes in; `recorder`: the raw recording; `live`: loading for the live commands.
 
 #[cfg(feature = "kernel")]
 mod doctor;
+#[cfg(feature = "kernel")]
+mod intake;
 #[cfg(feature = "kernel")]
 mod live;
 mod outputs;
@@ -22,7 +24,27 @@ mod scan;
 #[cfg(feature = "kernel")]
 mod trace;
 
+use std::time::Duration;
+
 use crate::cli::{Exit, Settings};
+use crate::tracker::TrackerConfig;
+
+/// How often the truth is read again while anything is tracked. A replay has to count as the run did.
+const REPROOF_EVERY: Duration = Duration::from_secs(30);
+
+/// The tracker's settings, the same live and played back.
+fn tracker_config(leak_after: Duration, max_sockets: u32) -> TrackerConfig {
+    TrackerConfig {
+        leak_after,
+        reproof_every: REPROOF_EVERY,
+        max_tracked: table_size(max_sockets),
+    }
+}
+
+/// `--max-sockets` as the size of a table in memory.
+fn table_size(max_sockets: u32) -> usize {
+    usize::try_from(max_sockets).unwrap_or(usize::MAX)
+}
 
 /// Does what `settings` say. An error is one line for standard error.
 pub fn execute(settings: Settings) -> Result<Exit, Failure> {

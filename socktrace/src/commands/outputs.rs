@@ -35,8 +35,8 @@ impl Outputs {
         outputs: &[Output],
         host: &Host,
         when_full: WhenFull,
-    ) -> Result<Self, SinkError> {
-        let open = |output: &Output| {
+    ) -> Result<Self, anyhow::Error> {
+        let open = |output: &Output| -> Result<Stream, SinkError> {
             Ok(Stream {
                 encoder: Encoder::new(output.format, host.clone(), output.colour),
                 sinks: Sinks::open(&output.targets, when_full)?,

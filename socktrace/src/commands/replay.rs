@@ -4,35 +4,27 @@ use std::fs::File;
 
 use anyhow::Context as _;
 
-use super::Failure;
-use super::Failure as Failed;
 use super::outputs::{Outputs, warn};
+use super::{Failure, table_size, tracker_config};
 use crate::cli::{Exit, FindingGate, ReplaySettings};
-use crate::model::{Blame, Event, Finding, Leak, Process, Record, Status, StatusReason, Thread};
+use crate::model::{Event, Finding, Leak, Process, Record, Status, StatusReason, Thread};
 use crate::sink::WhenFull;
 use crate::source::recording::{ReadError, Reader};
-use crate::tracker::{Action, Timeline, Tracker, TrackerConfig};
-
-/// How often the truth was read again in the run that was recorded; its marks are in the recording.
-const REPROOF: std::time::Duration = std::time::Duration::from_secs(30);
+use crate::tracker::{Action, Timeline, Tracker};
 
 /// Plays it back.
-pub(super) fn execute(settings: &ReplaySettings) -> Result<Exit, Failed> {
+pub(super) fn execute(settings: &ReplaySettings) -> Result<Exit, Failure> {
     let path = settings.file.display();
     let file = File::open(&settings.file).with_context(|| format!("cannot open {path}"))?;
     let reader = Reader::new(file).with_context(|| path.to_string())?;
     let header = reader.header().clone();
-    let outputs = Outputs::open(&settings.outputs, &header.host, WhenFull::Wait)
-        .map_err(|error| Failure::from(anyhow::Error::from(error)))?;
-    let max = usize::try_from(settings.max_sockets).unwrap_or(usize::MAX);
+    let outputs = Outputs::open(&settings.outputs, &header.host, WhenFull::Wait)?;
     let mut player = Player {
-        tracker: Tracker::new(TrackerConfig {
-            leak_after: settings.leak_after.unwrap_or(header.leak_after),
-            reproof_every: REPROOF,
-            max_tracked: max,
-        }),
+        tracker: Tracker::new(tracker_config(
+            settings.leak_after.unwrap_or(header.leak_after),
+            settings.max_sockets,
+        )),
         timeline: None,
-        max,
         lost: Status {
             at: header.host.agent_started,
             reason: StatusReason::Gap,
@@ -56,7 +48,6 @@ struct Player<'a> {
     tracker: Tracker,
     /// Set if the recording is one of `trace`: it begins with an event, one of `run` with a mark.
     timeline: Option<Timeline>,
-    max: usize,
     lost: Status,
     gate: FindingGate,
     settings: &'a ReplaySettings,
@@ -85,7 +76,7 @@ impl Player<'_> {
         if !self.begun {
             self.begun = true;
             let of_run = matches!(record.event, Event::Mark(_));
-            self.timeline = (!of_run).then(|| Timeline::new(self.max));
+            self.timeline = (!of_run).then(|| Timeline::new(table_size(self.settings.max_sockets)));
         }
         if let Event::Gap(gap) = record.event {
             *self.lost.lost.entry(gap.place).or_default() += gap.lost;
@@ -119,16 +110,9 @@ impl Player<'_> {
 
 /// A finding with the names the kernel told. The recorded machine's /proc is not here.
 fn named(leak: Leak) -> Finding {
-    let process = leak.blame.as_ref().map(|blame: &Blame| Process {
-        tgid: blame.tgid,
-        started: blame.started,
-        name: blame.comm.as_bytes().to_vec(),
-        executable: None,
-        command_line: None,
-        uid: None,
-        parent: None,
-        cgroup: None,
-    });
+    let process = leak
+        .blame
+        .map(|blame| Process::as_told(blame.tgid, blame.started, blame.comm));
     let tid = leak.blame.as_ref().and_then(|blame| blame.tid);
     Finding {
         leak,

@@ -8,26 +8,24 @@ use bytes::BytesMut;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use super::Failure;
+use super::intake::Intake;
 use super::live::{self, Stop};
 use super::outputs::Outputs;
 use super::recorder::Recorder;
 use super::reporter::{Message, Reporter};
+use super::{Failure, tracker_config};
 use crate::cli::{Exit, FindingGate, RunSettings};
 use crate::clock::{self, Clock as _};
-use crate::decode::{DecodeContext, decode, frame, gap_record, mark_record};
+use crate::decode::{gap_record, mark_record};
 use crate::model::{BootTime, Cookie, HookReport, KernelAddr, Mark, Status, StatusReason};
 use crate::sink::WhenFull;
-use crate::source::gaps::Gaps;
 use crate::source::kernel::iterators::Iterators;
 use crate::source::kernel::loader::Mode;
 use crate::source::kernel::losses::Losses;
 use crate::source::kernel::ring::Ring;
 use crate::source::recording::Header;
-use crate::tracker::{Action, Tracker, TrackerConfig};
+use crate::tracker::{Action, Tracker};
 
-/// How often the truth is read again while anything is tracked.
-pub(super) const REPROOF: Duration = Duration::from_secs(30);
 /// How often losses are counted and destinations looked after.
 const LOOK: Duration = Duration::from_secs(1);
 /// How long to wait before trying again when the reporter's queue was full.
@@ -36,8 +34,7 @@ const RETRY: Duration = Duration::from_millis(20);
 /// Runs until stopped.
 pub(super) fn execute(settings: RunSettings) -> Result<Exit, Failure> {
     let host = live::host();
-    let outputs = Outputs::open(&settings.outputs, &host, WhenFull::Drop)
-        .map_err(|error| Failure::from(anyhow::Error::from(error)))?;
+    let outputs = Outputs::open(&settings.outputs, &host, WhenFull::Drop)?;
     let kernel = live::load(Mode::Run, settings.leak_after, &settings.kernel)?;
     let hz = kernel.iterators.hz();
     let header = Header {
@@ -48,25 +45,15 @@ pub(super) fn execute(settings: RunSettings) -> Result<Exit, Failure> {
     let recorder = Recorder::open(settings.kernel.record.as_deref(), &header)?;
     let gate = FindingGate::new(settings.filter);
     let reporter = Reporter::start(outputs, gate).context("cannot start a thread")?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the event loop")?;
-    let config = TrackerConfig {
-        leak_after: settings.leak_after,
-        reproof_every: REPROOF,
-        max_tracked: usize::try_from(settings.kernel.max_sockets).unwrap_or(usize::MAX),
-    };
+    let runtime = live::runtime()?;
+    let config = tracker_config(settings.leak_after, settings.kernel.max_sockets);
+    let hooks = live::reports(Some(&kernel));
     let (jobs, answers) = Asker::start(kernel.iterators).context("cannot start a thread")?;
-    let mut hooks = kernel.hooks.clone();
-    hooks.extend(live::surroundings());
     let mut agent = Agent {
-        context: DecodeContext { hz },
         leak_after: settings.leak_after,
         tracker: Tracker::new(config),
-        gaps: Gaps::new(),
+        intake: Intake::new(hz, recorder),
         losses: &kernel.losses,
-        recorder,
         reporter: &reporter,
         jobs,
     };
@@ -74,7 +61,7 @@ pub(super) fn execute(settings: RunSettings) -> Result<Exit, Failure> {
     runtime
         .block_on(agent.watch(&mut ring, answers, hooks))
         .context("cannot read events")?;
-    agent.recorder.flush();
+    agent.intake.recorder.flush();
     drop(agent);
     reporter.finish();
     Ok(Exit::Fine)
@@ -115,12 +102,10 @@ impl Asker {
 }
 
 struct Agent<'a> {
-    context: DecodeContext,
     leak_after: Duration,
     tracker: Tracker,
-    gaps: Gaps,
+    intake: Intake,
     losses: &'a Losses,
-    recorder: Recorder,
     reporter: &'a Reporter,
     jobs: std::sync::mpsc::Sender<Job>,
 }
@@ -169,23 +154,9 @@ impl Agent<'_> {
         Ok(())
     }
 
-    /// Takes records, in any number.
-    fn feed(&mut self, mut records: &[u8]) {
-        while !records.is_empty() {
-            let Ok(len) = frame(records) else {
-                // Nothing tells where the next record begins.
-                self.gaps.undecodable();
-                return;
-            };
-            let (record, rest) = records.split_at_checked(len).unwrap_or((records, &[]));
-            records = rest;
-            self.gaps.arrived(record);
-            self.recorder.record(record);
-            match decode(record, self.context) {
-                Ok(record) => self.tracker.handle_event(&record),
-                Err(_) => self.gaps.undecodable(),
-            }
-        }
+    fn feed(&mut self, records: &[u8]) {
+        self.intake
+            .take(records, |record| self.tracker.handle_event(record));
     }
 
     fn tick(&mut self) {
@@ -213,7 +184,7 @@ impl Agent<'_> {
                 }
                 Some(Action::Prove(asked)) => self.ask(Job::Truth { asked }),
                 // Counted; told with the next status.
-                Some(Action::Gap(gap)) => self.gaps.lost(gap),
+                Some(Action::Gap(gap)) => self.intake.gaps.lost(gap),
             }
         }
     }
@@ -222,7 +193,7 @@ impl Agent<'_> {
         if self.jobs.send(job).is_err() {
             // The asking thread is gone. The tracker gives the job up in time and asks again; every
             // failure is one more loss that status tells of.
-            self.gaps.undecodable();
+            self.intake.gaps.undecodable();
         }
     }
 
@@ -230,16 +201,16 @@ impl Agent<'_> {
     /// after its destinations.
     async fn look(&mut self) {
         if let Ok(counters) = self.losses.read() {
-            self.gaps.counters(&counters);
+            self.intake.gaps.counters(&counters);
         }
-        let gaps = self.gaps.settle();
+        let gaps = self.intake.gaps.settle();
         for gap in &gaps {
             self.feed(&gap_record(clock::System.boot(), *gap));
         }
         if !gaps.is_empty() {
             self.tell_status(StatusReason::Gap, Vec::new()).await;
         }
-        self.recorder.flush();
+        self.intake.recorder.flush();
         // If it has no room it is at work.
         let _ = self.reporter.queue.try_send(Message::Look);
     }
@@ -249,7 +220,7 @@ impl Agent<'_> {
             at: clock::System.boot(),
             reason,
             hooks,
-            lost: self.gaps.told().clone(),
+            lost: self.intake.gaps.told().clone(),
             tracked: self.tracker.tracked() as u64,
             open: self.tracker.open() as u64,
         };

@@ -24,8 +24,7 @@ const PROCESSES: usize = 65_536;
 
 /// Looks once and prints.
 pub(super) fn execute(settings: &ScanSettings) -> Result<Exit, Failure> {
-    let mut outputs = Outputs::open(&settings.outputs, &live::host(), WhenFull::Wait)
-        .map_err(|error| Failure::from(anyhow::Error::from(error)))?;
+    let mut outputs = Outputs::open(&settings.outputs, &live::host(), WhenFull::Wait)?;
     let options = Options {
         mode: Mode::Scan,
         leak_after: Duration::MAX,

@@ -10,17 +10,16 @@ use socktrace_common::counters::Counters;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::Failure;
+use super::intake::Intake;
 use super::live::{self, Stop};
 use super::outputs::Outputs;
 use super::recorder::Recorder;
+use super::{Failure, table_size};
 use crate::cli::{Exit, Filter, TraceSettings};
 use crate::clock::{self, Clock as _};
-use crate::decode::{DecodeContext, decode, frame};
 use crate::enrich::Processes;
-use crate::model::{HookReport, Lifecycle, Status, StatusReason};
+use crate::model::{HookReport, Status, StatusReason};
 use crate::sink::WhenFull;
-use crate::source::gaps::Gaps;
 use crate::source::kernel::loader::Mode;
 use crate::source::kernel::losses::Losses;
 use crate::source::kernel::ring::Ring;
@@ -38,8 +37,7 @@ const BATCHES: usize = 16;
 /// Runs until stopped.
 pub(super) fn execute(settings: TraceSettings) -> Result<Exit, Failure> {
     let host = live::host();
-    let outputs = Outputs::open(&settings.outputs, &host, WhenFull::Wait)
-        .map_err(|error| Failure::from(anyhow::Error::from(error)))?;
+    let outputs = Outputs::open(&settings.outputs, &host, WhenFull::Wait)?;
     let kernel = live::load(Mode::Trace, Duration::ZERO, &settings.kernel)?;
     let hz = kernel.iterators.hz();
     let header = Header {
@@ -48,22 +46,16 @@ pub(super) fn execute(settings: TraceSettings) -> Result<Exit, Failure> {
         hz,
     };
     let recorder = Recorder::open(settings.kernel.record.as_deref(), &header)?;
-    let mut hooks = kernel.hooks.clone();
-    hooks.extend(live::surroundings());
+    let hooks = live::reports(Some(&kernel));
     let printer = Printer {
-        context: DecodeContext { hz },
-        timeline: Timeline::new(usize::try_from(settings.kernel.max_sockets).unwrap_or(usize::MAX)),
-        gaps: Gaps::new(),
+        intake: Intake::new(hz, recorder),
+        timeline: Timeline::new(table_size(settings.kernel.max_sockets)),
         filter: settings.filter,
         processes: Processes::new(live::procfs(), 4096),
-        recorder,
         outputs,
     };
     let (batches, thread) = printer.start(hooks).context("cannot start a thread")?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the event loop")?;
+    let runtime = live::runtime()?;
     let mut ring = kernel.ring;
     runtime
         .block_on(fetch(&mut ring, &kernel.losses, &batches))
@@ -113,12 +105,10 @@ async fn fetch(ring: &mut Ring, losses: &Losses, batches: &Sender<Batch>) -> io:
 
 /// Decodes, encodes and writes, on a thread of its own.
 struct Printer {
-    context: DecodeContext,
+    intake: Intake,
     timeline: Timeline,
-    gaps: Gaps,
     filter: Filter,
     processes: Processes,
-    recorder: Recorder,
     outputs: Outputs,
 }
 
@@ -132,7 +122,7 @@ impl Printer {
                 self.outputs.write();
                 self.print(waiting);
                 self.tell_status(StatusReason::Stopped, Vec::new());
-                self.recorder.flush();
+                self.intake.recorder.flush();
                 self.outputs.finish();
             })?;
         Ok((batches, thread))
@@ -151,45 +141,36 @@ impl Printer {
         }
     }
 
-    fn records(&mut self, mut records: &[u8]) {
-        while !records.is_empty() {
-            let Ok(len) = frame(records) else {
-                self.gaps.undecodable();
+    fn records(&mut self, records: &[u8]) {
+        let Self {
+            intake,
+            timeline,
+            filter,
+            processes,
+            outputs,
+        } = self;
+        intake.take(records, |record| {
+            let Some(event) = timeline.observe(record) else {
                 return;
             };
-            let (record, rest) = records.split_at_checked(len).unwrap_or((records, &[]));
-            records = rest;
-            self.gaps.arrived(record);
-            self.recorder.record(record);
-            let Ok(record) = decode(record, self.context) else {
-                self.gaps.undecodable();
-                continue;
+            let cgroup = match event.owner {
+                Some(owner) if filter.needs_cgroup() => processes.cgroup(owner.tgid),
+                _ => None,
             };
-            if let Some(event) = self.timeline.observe(&record) {
-                self.tell(&event);
+            if filter.matches_lifecycle(&event, cgroup.as_deref()) {
+                outputs.encode(|encoder, out| encoder.encode_lifecycle(&event, out));
             }
-        }
-    }
-
-    fn tell(&mut self, event: &Lifecycle) {
-        let cgroup = match event.owner {
-            Some(owner) if self.filter.needs_cgroup() => self.processes.cgroup(owner.tgid),
-            _ => None,
-        };
-        if self.filter.matches_lifecycle(event, cgroup.as_deref()) {
-            self.outputs
-                .encode(|encoder, out| encoder.encode_lifecycle(event, out));
-        }
+        });
     }
 
     fn look(&mut self, counters: &[Counters]) {
-        self.gaps.counters(counters);
-        if !self.gaps.settle().is_empty() {
+        self.intake.gaps.counters(counters);
+        if !self.intake.gaps.settle().is_empty() {
             self.tell_status(StatusReason::Gap, Vec::new());
         }
         self.outputs
             .set_wall_minus_boot_ns(clock::System.wall_minus_boot_ns());
-        self.recorder.flush();
+        self.intake.recorder.flush();
     }
 
     fn tell_status(&mut self, reason: StatusReason, hooks: Vec<HookReport>) {
@@ -197,7 +178,7 @@ impl Printer {
             at: clock::System.boot(),
             reason,
             hooks,
-            lost: self.gaps.told().clone(),
+            lost: self.intake.gaps.told().clone(),
             tracked: self.timeline.len() as u64,
             open: 0,
         };

@@ -47,16 +47,7 @@ impl Enricher {
 
     fn process(&mut self, tgid: Tgid, started: BootTime, comm: Comm) -> Process {
         let facts = self.processes.facts_named(tgid, started, comm);
-        facts.unwrap_or_else(|| Process {
-            tgid,
-            started,
-            name: comm.as_bytes().to_vec(),
-            executable: None,
-            command_line: None,
-            uid: None,
-            parent: None,
-            cgroup: None,
-        })
+        facts.unwrap_or_else(|| Process::as_told(tgid, started, comm))
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{
-    Accept, BootTime, Connect, Diagnosis, GapPlace, Holder, Kind, Leak, Release, Role, Seqs,
+    Accept, BootTime, Comm, Connect, Diagnosis, GapPlace, Holder, Kind, Leak, Release, Role, Seqs,
     Socket, StateChange, Task, Tgid, Tid,
 };
 
@@ -42,6 +42,23 @@ pub struct Process {
     pub parent: Option<Tgid>,
     /// Path in the unified cgroup hierarchy, or in the systemd one.
     pub cgroup: Option<Vec<u8>>,
+}
+
+impl Process {
+    /// What the kernel told of it, without a look at /proc.
+    #[must_use]
+    pub fn as_told(tgid: Tgid, started: BootTime, name: Comm) -> Self {
+        Self {
+            tgid,
+            started,
+            name: name.as_bytes().to_vec(),
+            executable: None,
+            command_line: None,
+            uid: None,
+            parent: None,
+            cgroup: None,
+        }
+    }
 }
 
 /// A thread and its name.
