@@ -17,6 +17,7 @@ use crate::schema::Encoder;
 use crate::sink::WhenFull;
 use crate::source::hooks::HookOverrides;
 use crate::source::kernel::loader::{LEAST, Mode, Options};
+use crate::tracker::{Acceptors, Listeners};
 use crate::verdict::{End, Evidence, diagnose, kind_of};
 
 /// How many processes' facts are remembered.
@@ -37,12 +38,13 @@ pub(super) fn execute(settings: &ScanSettings) -> Result<Exit, Failure> {
     let context = DecodeContext {
         hz: kernel.iterators.hz(),
     };
-    let mut look = Look::default();
+    let mut look = Look::new();
     for (_, record) in records(&bytes, context) {
         let Ok(record) = record else { continue };
         look.take(&record);
     }
-    let leaks = look.leaks(&settings.filter);
+    let acceptors = look.listeners.acceptors();
+    let leaks = look.leaks(&acceptors, &settings.filter);
     let at = clock::System.boot();
     match settings.by {
         None => {
@@ -52,7 +54,7 @@ pub(super) fn execute(settings: &ScanSettings) -> Result<Exit, Failure> {
             outputs.encode(Encoder::finish_scan);
         }
         Some(by) => {
-            for group in groups(by, &leaks, &look) {
+            for group in groups(by, &leaks, &acceptors) {
                 outputs.encode(|encoder, out| encoder.encode_group(at, by.name(), &group, out));
             }
         }
@@ -67,13 +69,21 @@ pub(super) fn execute(settings: &ScanSettings) -> Result<Exit, Failure> {
 
 /// What one reading of the truth showed, by socket. Cookies are not asked for by a mere look, so
 /// sockets are told apart by their addresses, which hold for its moment.
-#[derive(Default)]
 struct Look {
     held: HashMap<KernelAddr, (BootTime, Held, Vec<Holder>)>,
     unheld: Vec<(BootTime, Unheld)>,
+    listeners: Listeners,
 }
 
 impl Look {
+    fn new() -> Self {
+        Self {
+            held: HashMap::new(),
+            unheld: Vec::new(),
+            listeners: Listeners::new(usize::MAX),
+        }
+    }
+
     fn take(&mut self, record: &Record) {
         match record.event {
             Event::Held(held) => {
@@ -81,12 +91,10 @@ impl Look {
                     .held
                     .entry(held.socket.kaddr)
                     .or_insert_with(|| (record.at, held, Vec::new()));
-                let holder = Holder {
-                    tgid: held.task.tgid,
-                    fd: held.fd,
-                    comm: held.task.comm,
-                    started: held.task_started,
-                };
+                let holder = Holder::from(&held);
+                if held.socket.state == TcpState::Listen {
+                    self.listeners.add(&held, holder);
+                }
                 // Threads with a table of their own after their leader's end tell of it again.
                 if !holders.contains(&holder) {
                     holders.push(holder);
@@ -98,7 +106,7 @@ impl Look {
     }
 
     /// The leaked sockets that match, with names, ordered by process and descriptor.
-    fn leaks(&self, filter: &Filter) -> Vec<Scanned> {
+    fn leaks(&self, acceptors: &Acceptors, filter: &Filter) -> Vec<Scanned> {
         let mut enricher = Enricher::new(live::procfs(), PROCESSES);
         let held = self.held.values().filter_map(|(at, held, holders)| {
             let kind = kind_of(&held.socket, true)?;
@@ -134,7 +142,7 @@ impl Look {
                 socket: unheld.socket,
                 seqs: unheld.seqs,
                 idle: unheld.idle,
-                holders: self.listener_holders(unheld),
+                holders: acceptors.of(&unheld.socket).to_vec(),
                 process: None,
             })
         });
@@ -149,32 +157,13 @@ impl Look {
         });
         leaks
     }
-
-    /// Who holds the listener that a queued connection waits for.
-    fn listener_holders(&self, unheld: &Unheld) -> Vec<Holder> {
-        let local = unheld.socket.local;
-        let listens = |held: &Held| {
-            held.socket.state == TcpState::Listen
-                && held.socket.netns == unheld.socket.netns
-                && held.socket.local.port() == local.port()
-                && (held.socket.local.ip() == local.ip() || held.socket.local.ip().is_unspecified())
-        };
-        let mut holders: Vec<_> = self
-            .held
-            .values()
-            .filter(|(_, held, _)| listens(held))
-            .flat_map(|(_, _, holders)| holders.iter().copied())
-            .collect();
-        holders.sort_by_key(|holder| (holder.tgid, holder.fd));
-        holders
-    }
 }
 
 /// The leaks counted, most first.
-fn groups(by: GroupBy, leaks: &[Scanned], look: &Look) -> Vec<ScanGroup> {
+fn groups(by: GroupBy, leaks: &[Scanned], acceptors: &Acceptors) -> Vec<ScanGroup> {
     let mut counts: HashMap<Vec<u8>, u64> = HashMap::new();
     for leak in leaks {
-        for key in keys(by, leak, look) {
+        for key in keys(by, leak, acceptors) {
             *counts.entry(key).or_default() += 1;
         }
     }
@@ -187,7 +176,7 @@ fn groups(by: GroupBy, leaks: &[Scanned], look: &Look) -> Vec<ScanGroup> {
 }
 
 /// What a leak counts for: with several holding processes, for each of them once.
-fn keys(by: GroupBy, leak: &Scanned, look: &Look) -> Vec<Vec<u8>> {
+fn keys(by: GroupBy, leak: &Scanned, acceptors: &Acceptors) -> Vec<Vec<u8>> {
     match by {
         GroupBy::Process => {
             let mut keys: Vec<_> = leak.holders.iter().map(process_key).collect();
@@ -198,7 +187,7 @@ fn keys(by: GroupBy, leak: &Scanned, look: &Look) -> Vec<Vec<u8>> {
         GroupBy::Peer => vec![leak.socket.peer.ip().to_string().into_bytes()],
         GroupBy::State => vec![leak.socket.state.name().into()],
         GroupBy::Kind => vec![leak.kind.name().into()],
-        GroupBy::Listener => vec![listener_key(leak, look)],
+        GroupBy::Listener => vec![listener_key(leak, acceptors)],
     }
 }
 
@@ -209,16 +198,10 @@ fn process_key(holder: &Holder) -> Vec<u8> {
 }
 
 /// The local address if somebody listens there; connections we made have no listener.
-fn listener_key(leak: &Scanned, look: &Look) -> Vec<u8> {
-    let local = leak.socket.local;
-    let listens = look.held.values().any(|(_, held, _)| {
-        held.socket.state == TcpState::Listen
-            && held.socket.netns == leak.socket.netns
-            && held.socket.local.port() == local.port()
-    });
-    if listens {
-        local.to_string().into_bytes()
-    } else {
+fn listener_key(leak: &Scanned, acceptors: &Acceptors) -> Vec<u8> {
+    if acceptors.of(&leak.socket).is_empty() {
         b"(no listener)".to_vec()
+    } else {
+        leak.socket.local.to_string().into_bytes()
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{BootTime, Comm, Role, Seqs, Socket, Task, Tgid, Tid};
+use super::{BootTime, Comm, Held, Role, Seqs, Socket, Task, Tgid, Tid};
 
 /// What kind of leak it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -106,6 +106,17 @@ pub struct Holder {
     pub comm: Comm,
     /// When the process started; with the pid it names the process.
     pub started: BootTime,
+}
+
+impl From<&Held> for Holder {
+    fn from(held: &Held) -> Self {
+        Self {
+            tgid: held.task.tgid,
+            fd: held.fd,
+            comm: held.task.comm,
+            started: held.task_started,
+        }
+    }
 }
 
 /// What the blame rests on.

@@ -11,7 +11,7 @@ use super::judge::sorted;
 
 /// Listening sockets and their holders, as far as there is room.
 #[derive(Debug)]
-pub(super) struct Listeners {
+pub struct Listeners {
     seen: Vec<Listener>,
     max: usize,
 }
@@ -30,13 +30,14 @@ type Key = (u32, Family, SocketAddr);
 
 /// The holders by address: made once a reading, so that the connections in a queue share one list.
 #[derive(Debug, Default)]
-pub(super) struct Acceptors {
+pub struct Acceptors {
     by_key: HashMap<Key, Arc<[Holder]>, BuildHasherDefault<DefaultHasher>>,
 }
 
 impl Listeners {
     /// Room for `max` descriptors of listeners.
-    pub(super) fn new(max: usize) -> Self {
+    #[must_use]
+    pub fn new(max: usize) -> Self {
         Self {
             seen: Vec::new(),
             max,
@@ -44,7 +45,7 @@ impl Listeners {
     }
 
     /// Takes a descriptor of a listener; false if there is no room for it.
-    pub(super) fn add(&mut self, held: &Held, holder: Holder) -> bool {
+    pub fn add(&mut self, held: &Held, holder: Holder) -> bool {
         let fits = self.seen.len() < self.max;
         if fits {
             let key = key(&held.socket, held.socket.local);
@@ -64,7 +65,7 @@ impl Listeners {
 
     /// Groups them by address. Several sockets may share one (`SO_REUSEPORT`): a connection waits in the
     /// queue of one of those that have any waiting, so the idle ones are left out if one is not.
-    pub(super) fn acceptors(&mut self) -> Acceptors {
+    pub fn acceptors(&mut self) -> Acceptors {
         let mut groups: HashMap<Key, (bool, Vec<Holder>)> = HashMap::new();
         for listener in std::mem::take(&mut self.seen) {
             let (busy, holders) = groups.entry(listener.key).or_default();
@@ -86,7 +87,8 @@ impl Listeners {
 
 impl Acceptors {
     /// Who holds the listener in whose queue `socket` waits; nobody if none was seen.
-    pub(super) fn of(&self, socket: &Socket) -> Arc<[Holder]> {
+    #[must_use]
+    pub fn of(&self, socket: &Socket) -> Arc<[Holder]> {
         let wildcards = [
             IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             IpAddr::V6(Ipv6Addr::UNSPECIFIED),

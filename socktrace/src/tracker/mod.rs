@@ -45,6 +45,7 @@ use former::Former;
 use reading::Reading;
 use schedule::{Job, Schedule};
 
+pub use listeners::{Acceptors, Listeners};
 pub use timeline::Timeline;
 
 /// Settings of a [`Tracker`].

@@ -171,12 +171,7 @@ impl Tracker {
         if !self.schedule.reading() {
             return;
         }
-        let holder = Holder {
-            tgid: held.task.tgid,
-            fd: held.fd,
-            comm: held.task.comm,
-            started: held.task_started,
-        };
+        let holder = Holder::from(held);
         if held.socket.state == TcpState::Listen {
             let fits = self.reading.listeners.add(held, holder);
             self.lost = self.lost.saturating_add(u64::from(!fits));
