@@ -11,7 +11,7 @@ use crate::clock::{self, Clock as _};
 use crate::decode::{DecodeContext, records};
 use crate::enrich::Enricher;
 use crate::model::{
-    BootTime, Event, Held, Holder, KernelAddr, Record, ScanGroup, Scanned, TcpState, Unheld,
+    BootTime, Event, Held, Holder, KernelAddr, Mark, Record, ScanGroup, Scanned, TcpState, Unheld,
 };
 use crate::schema::Encoder;
 use crate::sink::WhenFull;
@@ -39,9 +39,12 @@ pub(super) fn execute(settings: &ScanSettings) -> Result<Exit, Failure> {
         hz: kernel.iterators.hz(),
     };
     let mut look = Look::new();
+    let mut whole = true;
     for (_, record) in records(&bytes, context) {
-        let Ok(record) = record else { continue };
-        look.take(&record);
+        match record {
+            Ok(record) => whole &= look.take(&record),
+            Err(_) => whole = false,
+        }
     }
     let acceptors = look.listeners.acceptors();
     let leaks = look.leaks(&acceptors, &settings.filter);
@@ -60,6 +63,11 @@ pub(super) fn execute(settings: &ScanSettings) -> Result<Exit, Failure> {
         }
     }
     outputs.finish();
+    if !whole {
+        return Err(Failure::from(anyhow::anyhow!(
+            "the kernel's tables could not be read to the end: there may be more; scan again"
+        )));
+    }
     Ok(if leaks.is_empty() {
         Exit::Fine
     } else {
@@ -84,7 +92,8 @@ impl Look {
         }
     }
 
-    fn take(&mut self, record: &Record) {
+    /// Takes a record; false if it says that the reading failed on the way.
+    fn take(&mut self, record: &Record) -> bool {
         match record.event {
             Event::Held(held) => {
                 let (_, _, holders) = self
@@ -101,8 +110,10 @@ impl Look {
                 }
             }
             Event::Unheld(unheld) => self.unheld.push((record.at, unheld)),
+            Event::Mark(Mark::TruthEnd { complete }) => return complete,
             _ => {}
         }
+        true
     }
 
     /// The leaked sockets that match, with names, ordered by process and descriptor.
