@@ -139,19 +139,36 @@ impl Agent<'_> {
                     self.feed(&batch);
                     batch.clear();
                 }
-                Some(records) = answers.recv() => self.feed(&records),
+                Some(records) = answers.recv() => {
+                    // What the answer shows gone was told in the ring before it went (the programs send
+                    // a release first and forget the socket then): that comes first, or nobody would
+                    // know who closed it.
+                    self.drain(ring, &mut batch);
+                    self.feed(&records);
+                }
                 _ = look.tick() => self.look().await,
                 () = sleep(wait) => self.tick(),
             }
         }
         // What happened before the stop is told; nothing is resolved because of it.
-        ring.take(&mut batch);
-        self.feed(&batch);
+        self.drain(ring, &mut batch);
         while !self.act() {
             sleep(RETRY).await;
         }
         self.tell_status(StatusReason::Stopped, Vec::new()).await;
         Ok(())
+    }
+
+    /// Takes what is in the ring now, without waiting.
+    fn drain(&mut self, ring: &mut Ring, batch: &mut BytesMut) {
+        loop {
+            let empty = ring.take(batch);
+            self.feed(batch);
+            batch.clear();
+            if empty {
+                return;
+            }
+        }
     }
 
     fn feed(&mut self, records: &[u8]) {

@@ -41,12 +41,12 @@ impl Ring {
         Ok(())
     }
 
-    /// Takes what is there, without waiting.
-    pub fn take(&mut self, into: &mut BytesMut) {
-        if let Some(ring) = &mut self.idle {
-            drain(ring, into);
-        } else if let Some(fd) = &mut self.fd {
-            drain(fd.get_mut(), into);
+    /// Takes what is there, at most about a megabyte, without waiting; true if nothing is left.
+    pub fn take(&mut self, into: &mut BytesMut) -> bool {
+        match (&mut self.idle, &mut self.fd) {
+            (Some(ring), _) => drain(ring, into),
+            (None, Some(fd)) => drain(fd.get_mut(), into),
+            (None, None) => true,
         }
     }
 
