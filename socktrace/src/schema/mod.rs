@@ -10,6 +10,7 @@ mod ids;
 mod json;
 mod moments;
 mod text;
+mod values;
 mod words;
 
 #[cfg(test)]

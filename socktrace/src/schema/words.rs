@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
+use super::container::container_id;
 use super::escape::escape_into;
 use super::moments::duration;
 use crate::model::{
@@ -249,6 +250,33 @@ fn age_in_words(leak: &Leak) -> String {
     } else {
         format!("at least {age}")
     }
+}
+
+/// The name of an error TCP ends connections with (include/uapi/asm-generic/errno.h), else its number.
+pub(super) fn errno_name(errno: u32) -> String {
+    const NAMES: [(i32, &str); 9] = [
+        (libc::EPIPE, "EPIPE"),
+        (libc::EPROTO, "EPROTO"),
+        (libc::ENETUNREACH, "ENETUNREACH"),
+        (libc::ECONNABORTED, "ECONNABORTED"),
+        (libc::ECONNRESET, "ECONNRESET"),
+        (libc::ETIMEDOUT, "ETIMEDOUT"),
+        (libc::ECONNREFUSED, "ECONNREFUSED"),
+        (libc::EHOSTUNREACH, "EHOSTUNREACH"),
+        (libc::EACCES, "EACCES"),
+    ];
+    let known = NAMES
+        .into_iter()
+        .find(|(number, _)| i64::from(*number) == i64::from(errno));
+    known.map_or_else(|| errno.to_string(), |(_, name)| name.to_owned())
+}
+
+/// The container that the blamed process lives in.
+pub(super) fn finding_container(finding: &Finding) -> Option<&str> {
+    let blame = finding.leak.blame.as_ref()?;
+    let process = finding.process.as_ref()?;
+    let cgroup = process.cgroup.as_deref()?;
+    is_blamed(process, blame).then(|| container_id(cgroup))?
 }
 
 /// Who began a connection is its source; where that was not seen, the local end is.

@@ -3,11 +3,11 @@
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::super::container::container_id;
 use super::super::ids::Ids;
-use super::super::words::{is_blamed, message, role};
+use super::super::values::{Shown, nanos};
+use super::super::words::{finding_container, message, role};
 use super::line::{
-    Container, Endpoint, Event, Line, QueuedSocket, Shown, SocketFields, Sort, Traffic, nanos, time,
+    Container, Endpoint, Event, Line, QueuedSocket, SocketFields, Sort, Traffic, time,
 };
 use super::process::{HolderFields, Process, TaskFields, holders};
 use crate::model::{Finding, Host, Phase};
@@ -20,8 +20,9 @@ const SORT: Sort = Sort {
     dataset: "socktrace.leak",
 };
 
+/// What stands under `socktrace`; other formats carry it as it is.
 #[derive(Serialize)]
-struct Socktrace<'a> {
+pub(in super::super) struct Socktrace<'a> {
     leak: Leak<'a>,
     socket: QueuedSocket,
     local: Endpoint,
@@ -59,13 +60,31 @@ pub(in super::super) fn finding(
     out: &mut Vec<u8>,
 ) {
     let leak = &finding.leak;
+    let role = role(leak.kind, leak.role);
+    let socktrace = details(ids, finding);
+    let mut event = Event::new(&SORT, ids, sequence);
+    event.start = Some(time(host, leak.since));
+    event.end = matches!(leak.phase, Phase::Resolved(_)).then(|| time(host, leak.at));
+    event.duration = Some(nanos(leak.age()));
+
+    let mut line = Line::new(host, leak.at, event, socktrace);
+    line.message = Some(message(finding));
+    line.process = Process::blamed(host, ids, finding);
+    line.traffic = Some(Traffic::new(&leak.socket, role, None));
+    line.container = finding_container(finding).map(|id| Container { id });
+    line.write(out);
+}
+
+/// What the native format says of a finding beyond the Elastic Common Schema.
+pub(in super::super) fn details<'a>(ids: &mut Ids, finding: &'a Finding) -> Socktrace<'a> {
+    let leak = &finding.leak;
     let id = ids.leak(leak);
     let (cause, closed_by) = match leak.phase {
         Phase::Resolved(cause) => (Some(cause.name()), cause.released_by()),
         Phase::Open | Phase::Update => (None, None),
     };
     let role = role(leak.kind, leak.role);
-    let socktrace = Socktrace {
+    Socktrace {
         leak: Leak {
             id: Shown(id),
             kind: leak.kind.name(),
@@ -86,20 +105,5 @@ pub(in super::super) fn finding(
         },
         local: leak.socket.local.into(),
         peer: leak.socket.peer.into(),
-    };
-    let mut event = Event::new(&SORT, ids, sequence);
-    event.start = Some(time(host, leak.since));
-    event.end = matches!(leak.phase, Phase::Resolved(_)).then(|| time(host, leak.at));
-    event.duration = Some(nanos(leak.age()));
-
-    let mut line = Line::new(host, leak.at, event, socktrace);
-    line.message = Some(message(finding));
-    line.process = Process::blamed(host, ids, finding);
-    line.traffic = Some(Traffic::new(&leak.socket, role, None));
-    let blamed = leak.blame.as_ref().zip(finding.process.as_ref());
-    let cgroup = blamed
-        .filter(|(blame, process)| is_blamed(process, blame))
-        .and_then(|(_, process)| process.cgroup.as_deref());
-    line.container = cgroup.and_then(container_id).map(|id| Container { id });
-    line.write(out);
+    }
 }

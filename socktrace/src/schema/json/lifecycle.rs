@@ -5,16 +5,17 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::super::ids::Ids;
-use super::line::{
-    Bytes, Endpoint, ErrorCode, Event, Line, SocketFields, Sort, Traffic, nanos, time,
-};
+use super::super::values::nanos;
+use super::super::words::errno_name;
+use super::line::{Bytes, Endpoint, ErrorCode, Event, Line, SocketFields, Sort, Traffic, time};
 use super::process::Process;
 use crate::model::{BootTime, Host, Lifecycle, LifecycleEvent, TcpState};
 
 const DATASET: &str = "socktrace.trace";
 
+/// What stands under `socktrace`; other formats carry it as it is.
 #[derive(Serialize)]
-struct Socktrace {
+pub(in super::super) struct Socktrace {
     socket: TracedSocket,
     local: Endpoint,
     peer: Endpoint,
@@ -41,7 +42,6 @@ struct Facts {
     outcome: Option<&'static str>,
     start: Option<BootTime>,
     duration: Option<Duration>,
-    old_state: Option<TcpState>,
     bytes: Option<Bytes>,
     error: Option<u32>,
 }
@@ -56,16 +56,7 @@ pub(in super::super) fn lifecycle(
 ) {
     let facts = facts(lifecycle);
     let socket = lifecycle.what.socket();
-    let socktrace = Socktrace {
-        socket: TracedSocket {
-            socket: SocketFields::new(socket, lifecycle.role),
-            old_state: facts.old_state.map(TcpState::name),
-            old_state_duration: lifecycle.in_state.map(nanos),
-            lifetime: lifecycle.lifetime.map(nanos),
-        },
-        local: socket.local.into(),
-        peer: socket.peer.into(),
-    };
+    let socktrace = details(lifecycle);
     let sort = Sort {
         kind: "event",
         category: &["network"],
@@ -87,6 +78,25 @@ pub(in super::super) fn lifecycle(
     line.write(out);
 }
 
+/// What the native format says of an event beyond the Elastic Common Schema.
+pub(in super::super) fn details(lifecycle: &Lifecycle) -> Socktrace {
+    let socket = lifecycle.what.socket();
+    let old_state = match &lifecycle.what {
+        LifecycleEvent::StateChange(change) => Some(change.old.name()),
+        _ => None,
+    };
+    Socktrace {
+        socket: TracedSocket {
+            socket: SocketFields::new(socket, lifecycle.role),
+            old_state,
+            old_state_duration: lifecycle.in_state.map(nanos),
+            lifetime: lifecycle.lifetime.map(nanos),
+        },
+        local: socket.local.into(),
+        peer: socket.peer.into(),
+    }
+}
+
 /// One `start` (connected or accepted) and one `end` (released) a connection; the rest is `info`.
 fn facts(lifecycle: &Lifecycle) -> Facts {
     const START: &[&str] = &["connection", "start"];
@@ -98,7 +108,6 @@ fn facts(lifecycle: &Lifecycle) -> Facts {
         outcome: None,
         start: None,
         duration: None,
-        old_state: None,
         bytes: None,
         error: None,
     };
@@ -114,7 +123,6 @@ fn facts(lifecycle: &Lifecycle) -> Facts {
         }
         LifecycleEvent::Accept(_) => plain("socket.accept", START),
         LifecycleEvent::StateChange(change) => Facts {
-            old_state: Some(change.old),
             error: change.error,
             // Only then do the counters stand still.
             bytes: (change.socket.state == TcpState::Close).then_some(Bytes {
@@ -133,23 +141,4 @@ fn facts(lifecycle: &Lifecycle) -> Facts {
             ..plain("socket.release", END)
         },
     }
-}
-
-/// The name of an error TCP ends connections with (include/uapi/asm-generic/errno.h), else its number.
-fn errno_name(errno: u32) -> String {
-    const NAMES: [(i32, &str); 9] = [
-        (libc::EPIPE, "EPIPE"),
-        (libc::EPROTO, "EPROTO"),
-        (libc::ENETUNREACH, "ENETUNREACH"),
-        (libc::ECONNABORTED, "ECONNABORTED"),
-        (libc::ECONNRESET, "ECONNRESET"),
-        (libc::ETIMEDOUT, "ETIMEDOUT"),
-        (libc::ECONNREFUSED, "ECONNREFUSED"),
-        (libc::EHOSTUNREACH, "EHOSTUNREACH"),
-        (libc::EACCES, "EACCES"),
-    ];
-    let known = NAMES
-        .into_iter()
-        .find(|(number, _)| i64::from(*number) == i64::from(errno));
-    known.map_or_else(|| errno.to_string(), |(_, name)| name.to_owned())
 }

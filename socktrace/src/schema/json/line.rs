@@ -1,36 +1,16 @@
 //! The parts every line has, and how values are written.
 
-use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use uuid::Uuid;
 
-use super::super::escape::escape;
 use super::super::ids::Ids;
 use super::super::moments::wall;
+use super::super::values::{Shown, Untrusted};
 use super::super::words::source_and_destination;
 use super::process::Process;
 use crate::model::{BootTime, Host, Role, Socket};
-
-/// A value written as the text it displays as.
-pub(super) struct Shown<T>(pub(super) T);
-
-impl<T: Display> Serialize for Shown<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
-    }
-}
-
-/// Bytes that a process or an administrator chose, written escaped.
-pub(super) struct Untrusted<'a>(pub(super) &'a [u8]);
-
-impl Serialize for Untrusted<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&escape(self.0))
-    }
-}
 
 /// RFC 3339, microseconds, UTC.
 pub(super) type Time = Shown<humantime::Rfc3339Timestamp>;
@@ -38,11 +18,6 @@ pub(super) type Time = Shown<humantime::Rfc3339Timestamp>;
 /// The wall-clock time of `at`, rounded down to microseconds.
 pub(super) fn time(host: &Host, at: BootTime) -> Time {
     Shown(humantime::format_rfc3339_micros(wall(host, at)))
-}
-
-/// Nanoseconds, as ECS counts durations; at most 584 years.
-pub(super) fn nanos(d: Duration) -> u64 {
-    u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// A whole line; `T` is what stands under `socktrace`.

@@ -5,8 +5,9 @@ use uuid::Uuid;
 
 use super::super::escape::escape;
 use super::super::ids::Ids;
+use super::super::values::{Shown, Untrusted};
 use super::super::words::{is_blamed, oldest};
-use super::line::{Shown, Time, Untrusted, time};
+use super::line::{Time, time};
 use crate::model::{self, BootTime, Finding, Holder, Host, Scanned, Task, Tgid};
 
 /// `process`.

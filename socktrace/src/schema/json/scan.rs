@@ -4,10 +4,9 @@ use serde::Serialize;
 
 use super::super::container::container_id;
 use super::super::ids::Ids;
+use super::super::values::{Untrusted, nanos};
 use super::super::words::{role, scan_message};
-use super::line::{
-    Container, Endpoint, Event, Line, QueuedSocket, SocketFields, Sort, Traffic, Untrusted, nanos,
-};
+use super::line::{Container, Endpoint, Event, Line, QueuedSocket, SocketFields, Sort, Traffic};
 use super::process::{HolderFields, Process, holders};
 use crate::model::{BootTime, Diagnosis, Host, Kind, OwnerVia, Role, ScanGroup, Scanned};
 
@@ -19,8 +18,9 @@ const SORT: Sort = Sort {
     dataset: "socktrace.scan",
 };
 
+/// What stands under `socktrace`; other formats carry it as it is.
 #[derive(Serialize)]
-struct Socktrace<'a> {
+pub(in super::super) struct Socktrace<'a> {
     leak: Leak<'a>,
     socket: QueuedSocket,
     local: Endpoint,
@@ -49,36 +49,11 @@ pub(in super::super) fn scanned(
     scanned: &Scanned,
     out: &mut Vec<u8>,
 ) {
-    let process = Process::oldest_holder(host, ids, scanned);
-    let via = match scanned.kind {
-        Kind::Unaccepted => OwnerVia::Listener,
-        Kind::CloseWait | Kind::ClosedHeld | Kind::HalfClosed => OwnerVia::Holder,
-    };
-    let role = role(scanned.kind, Role::Unknown);
-    let socktrace = Socktrace {
-        leak: Leak {
-            kind: scanned.kind.name(),
-            diagnosis: scanned.diagnosis.map(Diagnosis::name),
-            idle: scanned.idle.map(nanos),
-            holders: holders(&scanned.holders),
-            owner_via: process.is_some().then_some(via.name()),
-        },
-        socket: QueuedSocket {
-            socket: SocketFields::new(&scanned.socket, role),
-            rx_queue: scanned.seqs.rx_queue(),
-            tx_queue: scanned.seqs.tx_queue(),
-        },
-        local: scanned.socket.local.into(),
-        peer: scanned.socket.peer.into(),
-    };
-    let mut line = Line::new(
-        host,
-        scanned.at,
-        Event::new(&SORT, ids, sequence),
-        socktrace,
-    );
+    let event = Event::new(&SORT, ids, sequence);
+    let mut line = Line::new(host, scanned.at, event, details(scanned));
     line.message = Some(scan_message(scanned));
-    line.process = process;
+    line.process = Process::oldest_holder(host, ids, scanned);
+    let role = role(scanned.kind, Role::Unknown);
     line.traffic = Some(Traffic::new(&scanned.socket, role, None));
     let cgroup = scanned
         .process
@@ -88,8 +63,35 @@ pub(in super::super) fn scanned(
     line.write(out);
 }
 
+/// What the native format says of a scanned socket beyond the Elastic Common Schema.
+pub(in super::super) fn details(scanned: &Scanned) -> Socktrace<'_> {
+    let via = match scanned.kind {
+        Kind::Unaccepted => OwnerVia::Listener,
+        Kind::CloseWait | Kind::ClosedHeld | Kind::HalfClosed => OwnerVia::Holder,
+    };
+    let known = scanned.process.is_some() || !scanned.holders.is_empty();
+    let role = role(scanned.kind, Role::Unknown);
+    Socktrace {
+        leak: Leak {
+            kind: scanned.kind.name(),
+            diagnosis: scanned.diagnosis.map(Diagnosis::name),
+            idle: scanned.idle.map(nanos),
+            holders: holders(&scanned.holders),
+            owner_via: known.then_some(via.name()),
+        },
+        socket: QueuedSocket {
+            socket: SocketFields::new(&scanned.socket, role),
+            rx_queue: scanned.seqs.rx_queue(),
+            tx_queue: scanned.seqs.tx_queue(),
+        },
+        local: scanned.socket.local.into(),
+        peer: scanned.socket.peer.into(),
+    }
+}
+
+/// What stands under `socktrace`.
 #[derive(Serialize)]
-struct Grouped<'a> {
+pub(in super::super) struct Grouped<'a> {
     group: Group<'a>,
 }
 
@@ -110,12 +112,17 @@ pub(in super::super) fn group(
     group: &ScanGroup,
     out: &mut Vec<u8>,
 ) {
-    let grouped = Grouped {
+    let grouped = group_details(by, group);
+    Line::new(host, at, Event::new(&SORT, ids, sequence), grouped).write(out);
+}
+
+/// What the native format says of a group beyond the Elastic Common Schema.
+pub(in super::super) fn group_details<'a>(by: &'a str, group: &'a ScanGroup) -> Grouped<'a> {
+    Grouped {
         group: Group {
             by,
             key: Untrusted(&group.key),
             count: group.count,
         },
-    };
-    Line::new(host, at, Event::new(&SORT, ids, sequence), grouped).write(out);
+    }
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::super::ids::Ids;
+use super::super::values::Untrusted;
 use super::super::words::status_message;
-use super::line::{Event, Line, Sort, Untrusted};
+use super::line::{Event, Line, Sort};
 use crate::model::{BootTime, HookReport, Host, Status};
 
 /// ECS has no category for the health of the observer itself: an empty one is what it asks for then.
@@ -24,8 +25,9 @@ const DOCTOR: Sort = Sort {
     ..STATUS
 };
 
+/// What stands under `socktrace`; other formats carry it as it is.
 #[derive(Serialize)]
-struct Socktrace<'a> {
+pub(in super::super) struct Socktrace<'a> {
     status: StatusFields<'a>,
 }
 
@@ -74,6 +76,14 @@ pub(in super::super) fn status(
     status: &Status,
     out: &mut Vec<u8>,
 ) {
+    let event = Event::new(&STATUS, ids, sequence);
+    let mut line = Line::new(host, status.at, event, details(status));
+    line.message = Some(status_message(status));
+    line.write(out);
+}
+
+/// What the native format says of a status beyond the Elastic Common Schema.
+pub(in super::super) fn details(status: &Status) -> Socktrace<'_> {
     let fields = StatusFields {
         reason: status.reason.name(),
         hooks: status.hooks.iter().map(Hook::from).collect(),
@@ -85,14 +95,12 @@ pub(in super::super) fn status(
         tracked: status.tracked,
         open: status.open,
     };
-    let event = Event::new(&STATUS, ids, sequence);
-    let mut line = Line::new(host, status.at, event, Socktrace { status: fields });
-    line.message = Some(status_message(status));
-    line.write(out);
+    Socktrace { status: fields }
 }
 
+/// What stands under `socktrace`.
 #[derive(Serialize)]
-struct Doctor<'a> {
+pub(in super::super) struct Doctor<'a> {
     hook: Hook<'a>,
 }
 
@@ -106,5 +114,10 @@ pub(in super::super) fn hook(
     out: &mut Vec<u8>,
 ) {
     let event = Event::new(&DOCTOR, ids, sequence);
-    Line::new(host, at, event, Doctor { hook: hook.into() }).write(out);
+    Line::new(host, at, event, hook_details(hook)).write(out);
+}
+
+/// What the native format says of a hook beyond the Elastic Common Schema.
+pub(in super::super) fn hook_details(hook: &HookReport) -> Doctor<'_> {
+    Doctor { hook: hook.into() }
 }
