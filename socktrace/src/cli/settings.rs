@@ -280,7 +280,10 @@ fn encoding(args: &OutputArgs, target: &Target, environment: &Environment<'_>) -
     let format = match args.format {
         Some(FormatArg::Text) => Format::Text,
         None if terminal => Format::Text,
-        Some(FormatArg::Json) | None => Format::Json,
+        Some(FormatArg::Json | FormatArg::Ecs) | None => Format::Json,
+        Some(FormatArg::Ocsf) => Format::Ocsf,
+        Some(FormatArg::Cef) => Format::Cef,
+        Some(FormatArg::Otlp) => Format::Otlp,
     };
     let colour = match args.color {
         ColorWhen::Always => true,

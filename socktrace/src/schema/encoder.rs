@@ -1,7 +1,7 @@
 //! One stream of lines.
 
 use super::ids::Ids;
-use super::{json, text};
+use super::{cef, json, ocsf, otlp, text};
 use crate::model::{BootTime, Finding, HookReport, Host, Lifecycle, ScanGroup, Scanned, Status};
 
 /// What lines look like.
@@ -11,6 +11,12 @@ pub enum Format {
     Text,
     /// One JSON object a line, in the shape of the Elastic Common Schema 9.4.
     Json,
+    /// One object a line, in the classes of the Open Cybersecurity Schema Framework 1.8.
+    Ocsf,
+    /// The Common Event Format, a line an event.
+    Cef,
+    /// One OTLP request with one log record a line, as JSON.
+    Otlp,
 }
 
 /// Turns what the core says into the lines of one stream and numbers them.
@@ -30,6 +36,9 @@ pub struct Encoder {
 enum Lines {
     Text(text::Printer),
     Json(Ids),
+    Ocsf(Ids),
+    Cef(Ids),
+    Otlp(Ids),
 }
 
 impl Encoder {
@@ -39,6 +48,9 @@ impl Encoder {
         let lines = match format {
             Format::Text => Lines::Text(text::Printer::new(colour)),
             Format::Json => Lines::Json(Ids::new(&host)),
+            Format::Ocsf => Lines::Ocsf(Ids::new(&host)),
+            Format::Cef => Lines::Cef(Ids::new(&host)),
+            Format::Otlp => Lines::Otlp(Ids::new(&host)),
         };
         Self {
             lines,
@@ -64,6 +76,9 @@ impl Encoder {
         match &mut self.lines {
             Lines::Text(text) => text.finding(&self.host, finding, out),
             Lines::Json(ids) => json::finding(&self.host, ids, sequence, finding, out),
+            Lines::Ocsf(ids) => ocsf::finding(&self.host, ids, sequence, finding, out),
+            Lines::Cef(ids) => cef::finding(&self.host, ids, sequence, finding, out),
+            Lines::Otlp(ids) => otlp::finding(&self.host, ids, sequence, finding, out),
         }
     }
 
@@ -73,6 +88,9 @@ impl Encoder {
         match &mut self.lines {
             Lines::Text(text) => text.lifecycle(&self.host, event, out),
             Lines::Json(ids) => json::lifecycle(&self.host, ids, sequence, event, out),
+            Lines::Ocsf(ids) => ocsf::lifecycle(&self.host, ids, sequence, event, out),
+            Lines::Cef(ids) => cef::lifecycle(&self.host, ids, sequence, event, out),
+            Lines::Otlp(ids) => otlp::lifecycle(&self.host, ids, sequence, event, out),
         }
     }
 
@@ -82,6 +100,9 @@ impl Encoder {
         match &mut self.lines {
             Lines::Text(text) => text.status(&self.host, status, out),
             Lines::Json(ids) => json::status(&self.host, ids, sequence, status, out),
+            Lines::Ocsf(ids) => ocsf::status(&self.host, ids, sequence, status, out),
+            Lines::Cef(ids) => cef::status(&self.host, ids, sequence, status, out),
+            Lines::Otlp(ids) => otlp::status(&self.host, ids, sequence, status, out),
         }
     }
 
@@ -91,6 +112,9 @@ impl Encoder {
         match &mut self.lines {
             Lines::Text(text) => text.scanned(scanned, out),
             Lines::Json(ids) => json::scanned(&self.host, ids, sequence, scanned, out),
+            Lines::Ocsf(ids) => ocsf::scanned(&self.host, ids, sequence, scanned, out),
+            Lines::Cef(ids) => cef::scanned(&self.host, ids, sequence, scanned, out),
+            Lines::Otlp(ids) => otlp::scanned(&self.host, ids, sequence, scanned, out),
         }
     }
 
@@ -100,15 +124,19 @@ impl Encoder {
         match &mut self.lines {
             Lines::Text(text) => text.group(by, group, out),
             Lines::Json(ids) => json::group(&self.host, ids, sequence, at, by, group, out),
+            Lines::Ocsf(ids) => ocsf::group(&self.host, ids, sequence, at, by, group, out),
+            Lines::Cef(ids) => cef::group(&self.host, ids, sequence, at, by, group, out),
+            Lines::Otlp(ids) => otlp::group(&self.host, ids, sequence, at, by, group, out),
         }
     }
 
-    /// The end of a `scan`. As text, a line that sums up what this stream has printed; nothing in JSON,
+    /// The end of a `scan`. As text, a line that sums up what this stream has printed; nothing in the
+    /// formats for machines,
     /// where consumers count for themselves and the exit status says whether there was anything.
     pub fn finish_scan(&mut self, out: &mut Vec<u8>) {
         match &mut self.lines {
             Lines::Text(text) => text.scan_summary(out),
-            Lines::Json(_) => {}
+            Lines::Json(_) | Lines::Ocsf(_) | Lines::Cef(_) | Lines::Otlp(_) => {}
         }
     }
 
@@ -118,6 +146,9 @@ impl Encoder {
         match &mut self.lines {
             Lines::Text(text) => text.hook(hook, out),
             Lines::Json(ids) => json::hook(&self.host, ids, sequence, at, hook, out),
+            Lines::Ocsf(ids) => ocsf::hook(&self.host, ids, sequence, at, hook, out),
+            Lines::Cef(ids) => cef::hook(&self.host, ids, sequence, at, hook, out),
+            Lines::Otlp(ids) => otlp::hook(&self.host, ids, sequence, at, hook, out),
         }
     }
 

@@ -3,12 +3,15 @@
 //! * [`Encoder`] turns what the core says into lines, one stream each.
 //! * [`escape`] makes untrusted bytes safe to print.
 
+mod cef;
 mod container;
 mod encoder;
 mod escape;
 mod ids;
 mod json;
 mod moments;
+mod ocsf;
+mod otlp;
 mod text;
 mod values;
 mod words;

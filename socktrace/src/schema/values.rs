@@ -1,11 +1,13 @@
 //! How values are written in the formats that are made with serde.
 
 use std::fmt::Display;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
 
 use super::escape::escape;
+use super::moments::wall;
+use crate::model::{BootTime, Host};
 /// A value written as the text it displays as.
 pub(super) struct Shown<T>(pub(super) T);
 
@@ -27,4 +29,27 @@ impl Serialize for Untrusted<'_> {
 /// Nanoseconds, as ECS counts durations; at most 584 years.
 pub(super) fn nanos(d: Duration) -> u64 {
     u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Milliseconds of a duration; at most 584 million years.
+pub(super) fn millis(d: Duration) -> u64 {
+    u64::try_from(d.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Nanoseconds from 1970 to the wall-clock time of `at`; they end in the year 2554.
+pub(super) fn unix_nanos(host: &Host, at: BootTime) -> u64 {
+    nanos(
+        wall(host, at)
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default(),
+    )
+}
+
+/// Milliseconds from 1970 to the wall-clock time of `at`.
+pub(super) fn unix_millis(host: &Host, at: BootTime) -> u64 {
+    millis(
+        wall(host, at)
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default(),
+    )
 }

@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use super::container::container_id;
-use super::escape::escape_into;
+use super::escape::{escape, escape_into};
 use super::moments::duration;
 use crate::model::{
-    Blame, Cause, Diagnosis, Finding, Holder, Kind, Leak, Phase, Process, Role, Scanned, Seqs,
-    Socket, Status, Support, Task,
+    Blame, Cause, Diagnosis, Finding, Holder, HookReport, Kind, Leak, Phase, Process, Role,
+    Scanned, Seqs, Socket, Status, Support, Task,
 };
 
 /// The sentence of a finding: `orders[812] fd 37 leaked: CLOSE_WAIT for 61s, EOF never read, peer 10.0.0.9:52114`.
@@ -104,6 +104,28 @@ pub(super) fn status_message(status: &Status) -> String {
         push(&mut out, format_args!("{} {lost}", place.name()));
     }
     out
+}
+
+/// What a hook's report has to say: what is lost, and what to do about it; empty if nothing.
+pub(super) fn hook_remarks(hook: &HookReport) -> String {
+    let remarks: Vec<_> = [&hook.lost, &hook.cure]
+        .into_iter()
+        .filter(|text| !text.is_empty())
+        .map(|text| escape(text.as_bytes()))
+        .collect();
+    remarks.join("; ")
+}
+
+/// The sentence of a hook: `release: cgroup/sock_release; …`.
+pub(super) fn hook_message(hook: &HookReport) -> String {
+    let used = if hook.used.is_empty() {
+        "nothing".into()
+    } else {
+        escape(hook.used.as_bytes())
+    };
+    let remarks = hook_remarks(hook);
+    let separator = if remarks.is_empty() { "" } else { "; " };
+    format!("{}: {used}{separator}{remarks}", hook.purpose)
 }
 
 /// A number and its noun.

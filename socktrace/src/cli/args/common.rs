@@ -95,6 +95,14 @@ pub(crate) enum FormatArg {
     Text,
     /// One JSON object a line, with the field names of the Elastic Common Schema
     Json,
+    /// The same
+    Ecs,
+    /// One JSON object a line, in the classes of the Open Cybersecurity Schema Framework 1.8
+    Ocsf,
+    /// The Common Event Format (CEF:0), for syslog collectors
+    Cef,
+    /// One OTLP request with one log record a line, as JSON, for OpenTelemetry collectors
+    Otlp,
 }
 
 /// See [`OutputArgs::color`].

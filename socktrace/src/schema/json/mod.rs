@@ -11,7 +11,7 @@ mod process;
 mod scan;
 mod status;
 
-pub(super) use finding::finding;
-pub(super) use lifecycle::lifecycle;
-pub(super) use scan::{group, scanned};
-pub(super) use status::{hook, status};
+pub(super) use finding::{details as finding_details, finding};
+pub(super) use lifecycle::{details as lifecycle_details, lifecycle};
+pub(super) use scan::{details as scanned_details, group, group_details, scanned};
+pub(super) use status::{details as status_details, hook, hook_details, status};

@@ -90,13 +90,17 @@ fn check_all(bytes: &[u8]) -> Result<(), TestCaseError> {
     // The headings of `trace` are two lines of their own with those of `scan`: only the first are
     // written, as no stream has both.
     check_lines(&written(Format::Text, bytes), LINES + 1)?;
-    let json = written(Format::Json, bytes);
-    check_lines(&json, LINES)?;
-    for line in json.lines() {
-        let value: Value = serde_json::from_str(line)
-            .map_err(|error| TestCaseError::fail(format!("{error}: {line}")))?;
-        check_strings(&value)?;
+    check_lines(&written(Format::Cef, bytes), LINES)?;
+    for format in [Format::Json, Format::Ocsf, Format::Otlp] {
+        let lines = written(format, bytes);
+        check_lines(&lines, LINES)?;
+        for line in lines.lines() {
+            let value: Value = serde_json::from_str(line)
+                .map_err(|error| TestCaseError::fail(format!("{error}: {line}")))?;
+            check_strings(&value)?;
+        }
     }
+    let json = written(Format::Json, bytes);
     let first: Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
     let command_line = first["process"]["command_line"].as_str();
     prop_assert_eq!(command_line, Some(&*escape(bytes)));

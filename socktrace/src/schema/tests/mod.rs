@@ -1,5 +1,6 @@
 //! Shapes of lines, and what hostile names can do to them.
 
+mod feeds;
 mod hostile;
 mod identity;
 mod samples;

@@ -7,7 +7,7 @@ use crate::model::*;
 use crate::schema::{Encoder, Format};
 
 /// Every phase and kind of finding.
-fn findings(encoder: &mut Encoder, out: &mut Vec<u8>) {
+pub(super) fn findings(encoder: &mut Encoder, out: &mut Vec<u8>) {
     let mut encode = |change: &dyn Fn(&mut Finding)| {
         let mut finding = finding();
         change(&mut finding);
@@ -51,7 +51,7 @@ fn findings(encoder: &mut Encoder, out: &mut Vec<u8>) {
 }
 
 /// A life from connect to release, and a connect that failed.
-fn life(encoder: &mut Encoder, out: &mut Vec<u8>) {
+pub(super) fn life(encoder: &mut Encoder, out: &mut Vec<u8>) {
     use TcpState::{Close, CloseWait, Established, LastAck, SynRecv};
     let mut encode = |what, role| encoder.encode_lifecycle(&lifecycle(what, role), out);
     encode(connect(Established), Role::Connected);
@@ -71,7 +71,7 @@ fn life(encoder: &mut Encoder, out: &mut Vec<u8>) {
     encoder.encode_lifecycle(&early, out);
 }
 
-fn statuses(encoder: &mut Encoder, out: &mut Vec<u8>) {
+pub(super) fn statuses(encoder: &mut Encoder, out: &mut Vec<u8>) {
     for reason in [
         StatusReason::Started,
         StatusReason::Gap,
@@ -81,7 +81,7 @@ fn statuses(encoder: &mut Encoder, out: &mut Vec<u8>) {
     }
 }
 
-fn scan(encoder: &mut Encoder, out: &mut Vec<u8>) {
+pub(super) fn scan(encoder: &mut Encoder, out: &mut Vec<u8>) {
     for kind in [Kind::CloseWait, Kind::Unaccepted] {
         encoder.encode_scanned(&scanned(kind), out);
     }
@@ -95,22 +95,27 @@ fn scan(encoder: &mut Encoder, out: &mut Vec<u8>) {
     encoder.finish_scan(out);
 }
 
-fn scan_groups(encoder: &mut Encoder, out: &mut Vec<u8>) {
+pub(super) fn scan_groups(encoder: &mut Encoder, out: &mut Vec<u8>) {
     for group in groups() {
         encoder.encode_group(at(5200), "process", &group, out);
     }
     encoder.finish_scan(out);
 }
 
-fn doctor(encoder: &mut Encoder, out: &mut Vec<u8>) {
+pub(super) fn doctor(encoder: &mut Encoder, out: &mut Vec<u8>) {
     for hook in hooks() {
         encoder.encode_hook(at(5200), &hook, out);
     }
 }
 
 /// Lines of JSON, indented for the reader of the snapshot.
-fn json(encode: impl FnOnce(&mut Encoder, &mut Vec<u8>)) -> String {
-    let lines = lines(Format::Json, false, encode);
+pub(super) fn json(encode: impl FnOnce(&mut Encoder, &mut Vec<u8>)) -> String {
+    indented(Format::Json, encode)
+}
+
+/// Lines of a format whose lines are JSON, indented likewise.
+pub(super) fn indented(format: Format, encode: impl FnOnce(&mut Encoder, &mut Vec<u8>)) -> String {
+    let lines = lines(format, false, encode);
     let pretty = |line| {
         let value: serde_json::Value = serde_json::from_str(line).unwrap();
         serde_json::to_string_pretty(&value).unwrap()

@@ -1,7 +1,7 @@
 //! The agent's own health, and what `doctor` finds.
 
 use super::super::escape::escape;
-use super::super::words::status_message;
+use super::super::words::{hook_remarks, status_message};
 use super::paint::{Colour, Paint};
 use crate::model::{HookReport, Status, StatusReason, Support};
 
@@ -32,14 +32,10 @@ pub(super) fn hook(paint: Paint, hook: &HookReport) -> String {
         escape(hook.used.as_bytes())
     };
     let mut line = format!("{word}  {:<14}  {used:<34}", hook.purpose);
-    let remarks: Vec<_> = [&hook.lost, &hook.cure]
-        .into_iter()
-        .filter(|text| !text.is_empty())
-        .map(|text| escape(text.as_bytes()))
-        .collect();
+    let remarks = hook_remarks(hook);
     if !remarks.is_empty() {
         line.push_str("  — ");
-        line.push_str(&remarks.join("; "));
+        line.push_str(&remarks);
     }
     line
 }

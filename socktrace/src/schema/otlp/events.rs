@@ -1,0 +1,208 @@
+//! What each event says.
+
+use super::super::ids::Ids;
+use super::super::values::nanos;
+use super::super::words::{
+    errno_name, finding_container, hook_message, is_blamed, message, oldest, role, scan_message,
+    status_message,
+};
+use super::encode::write;
+use super::record::{Record, Severity};
+use crate::model::{
+    BootTime, Diagnosis, Finding, HookReport, Host, Lifecycle, LifecycleEvent, Phase, Role,
+    ScanGroup, Scanned, Status, TcpState,
+};
+
+/// Appends the line of a finding.
+pub(in super::super) fn finding(
+    host: &Host,
+    ids: &mut Ids,
+    sequence: u64,
+    finding: &Finding,
+    out: &mut Vec<u8>,
+) {
+    let leak = &finding.leak;
+    let id = ids.leak(leak);
+    let cause = match leak.phase {
+        Phase::Resolved(cause) => Some(cause),
+        Phase::Open | Phase::Update => None,
+    };
+    let severity = cause.map_or(Severity::Warn, |_| Severity::Info);
+    let number = ("socktrace.leak", sequence);
+    let mut record = Record::new("socket.leak", severity, leak.at, ids, number);
+    record.body = message(finding);
+    record.show("socktrace.leak.id", id);
+    record.text("socktrace.leak.kind", leak.kind.name());
+    record.text("socktrace.leak.phase", leak.phase.name());
+    if let Some(diagnosis) = leak.diagnosis {
+        record.text("socktrace.leak.diagnosis", diagnosis.name());
+    }
+    if let Some(cause) = cause {
+        record.text("socktrace.leak.cause", cause.name());
+        if let Some(task) = cause.released_by() {
+            record.number("socktrace.leak.closed_by.pid", task.tgid.0);
+            record.number("socktrace.leak.closed_by.tid", task.tid.0);
+        }
+    }
+    record.number("socktrace.leak.age", nanos(leak.age()));
+    record.flag("socktrace.leak.since_seen", leak.since_seen);
+    let holders = u64::try_from(leak.holders.len()).unwrap_or(u64::MAX);
+    record.number("socktrace.leak.holders", holders);
+    record.socket(&leak.socket, role(leak.kind, leak.role));
+    record.number("socktrace.socket.rx_queue", leak.seqs.rx_queue());
+    record.number("socktrace.socket.tx_queue", leak.seqs.tx_queue());
+    if let Some(blame) = &leak.blame {
+        let facts = finding.process.as_ref();
+        let facts = facts.filter(|process| is_blamed(process, blame));
+        let name = facts.map_or(blame.comm.as_bytes(), |process| &process.name);
+        record.process(ids, blame.tgid, blame.started, name);
+        if let Some(facts) = facts {
+            record.facts(facts);
+        }
+        if let Some(tid) = blame.tid {
+            record.number("thread.id", tid.0);
+            let named = finding.thread.as_ref().filter(|thread| thread.tid == tid);
+            record.bytes(
+                "thread.name",
+                named.and_then(|thread| thread.name.as_deref()),
+            );
+        }
+        record.text("socktrace.leak.owner_via", blame.via.name());
+        record.number("socktrace.leak.fd", blame.fd);
+    }
+    if let Some(container) = finding_container(finding) {
+        record.text("container.id", container);
+    }
+    write(host, &record, out);
+}
+
+/// Appends the line of a lifecycle event.
+pub(in super::super) fn lifecycle(
+    host: &Host,
+    ids: &Ids,
+    sequence: u64,
+    lifecycle: &Lifecycle,
+    out: &mut Vec<u8>,
+) {
+    let name = match &lifecycle.what {
+        LifecycleEvent::Connect(_) => "socket.connect",
+        LifecycleEvent::Accept(_) => "socket.accept",
+        LifecycleEvent::StateChange(_) => "socket.state_change",
+        LifecycleEvent::Release(_) => "socket.release",
+    };
+    let number = ("socktrace.trace", sequence);
+    let mut record = Record::new(name, Severity::Info, lifecycle.at, ids, number);
+    record.socket(lifecycle.what.socket(), lifecycle.role);
+    if let Some(task) = &lifecycle.owner {
+        record.task(task);
+    }
+    if let Some(lifetime) = lifecycle.lifetime {
+        record.number("socktrace.socket.lifetime", nanos(lifetime));
+    }
+    match &lifecycle.what {
+        LifecycleEvent::Connect(connect) => {
+            let failed = connect.socket.state == TcpState::Close;
+            record.flag("socktrace.connect.failed", failed);
+        }
+        LifecycleEvent::Accept(_) => {}
+        LifecycleEvent::StateChange(change) => {
+            record.text("socktrace.socket.old_state", change.old.name());
+            if let Some(time) = lifecycle.in_state {
+                record.number("socktrace.socket.old_state_duration", nanos(time));
+            }
+            if let Some(error) = change.error {
+                record.text("error.type", &errno_name(error));
+            }
+        }
+        LifecycleEvent::Release(release) => {
+            record.number("socktrace.socket.bytes_received", release.bytes_received);
+            record.number("socktrace.socket.bytes_acked", release.bytes_acked);
+        }
+    }
+    write(host, &record, out);
+}
+
+/// Appends the line of a scanned socket.
+pub(in super::super) fn scanned(
+    host: &Host,
+    ids: &Ids,
+    sequence: u64,
+    scanned: &Scanned,
+    out: &mut Vec<u8>,
+) {
+    let number = ("socktrace.scan", sequence);
+    let mut record = Record::new("socket.scan", Severity::Info, scanned.at, ids, number);
+    record.body = scan_message(scanned);
+    record.text("socktrace.leak.kind", scanned.kind.name());
+    if let Some(diagnosis) = scanned.diagnosis.map(Diagnosis::name) {
+        record.text("socktrace.leak.diagnosis", diagnosis);
+    }
+    if let Some(idle) = scanned.idle {
+        record.number("socktrace.leak.idle", nanos(idle));
+    }
+    record.socket(&scanned.socket, role(scanned.kind, Role::Unknown));
+    if let Some(holder) = oldest(&scanned.holders) {
+        let name = holder.comm.as_bytes();
+        record.process(ids, holder.tgid, holder.started, name);
+        record.number("socktrace.leak.fd", holder.fd);
+    }
+    if let Some(facts) = &scanned.process {
+        record.facts(facts);
+    }
+    write(host, &record, out);
+}
+
+/// Appends the line of a group.
+pub(in super::super) fn group(
+    host: &Host,
+    ids: &Ids,
+    sequence: u64,
+    at: BootTime,
+    by: &str,
+    group: &ScanGroup,
+    out: &mut Vec<u8>,
+) {
+    let number = ("socktrace.scan", sequence);
+    let mut record = Record::new("socket.scan", Severity::Info, at, ids, number);
+    record.text("socktrace.group.by", by);
+    record.bytes("socktrace.group.key", Some(&group.key));
+    record.number("socktrace.group.count", group.count);
+    write(host, &record, out);
+}
+
+/// Appends the line of a status.
+pub(in super::super) fn status(
+    host: &Host,
+    ids: &Ids,
+    sequence: u64,
+    status: &Status,
+    out: &mut Vec<u8>,
+) {
+    let lost = status.lost.values().any(|lost| *lost > 0);
+    let severity = if lost { Severity::Warn } else { Severity::Info };
+    let number = ("socktrace.status", sequence);
+    let mut record = Record::new("socktrace.status", severity, status.at, ids, number);
+    record.body = status_message(status);
+    record.text("socktrace.status.reason", status.reason.name());
+    record.number("socktrace.status.tracked", status.tracked);
+    record.number("socktrace.status.open", status.open);
+    record.number("socktrace.status.lost", status.lost.values().sum::<u64>());
+    write(host, &record, out);
+}
+
+/// Appends a line of `doctor`.
+pub(in super::super) fn hook(
+    host: &Host,
+    ids: &Ids,
+    sequence: u64,
+    at: BootTime,
+    hook: &HookReport,
+    out: &mut Vec<u8>,
+) {
+    let number = ("socktrace.doctor", sequence);
+    let mut record = Record::new("socktrace.doctor", Severity::Info, at, ids, number);
+    record.body = hook_message(hook);
+    record.text("socktrace.hook.purpose", hook.purpose);
+    record.text("socktrace.hook.support", hook.support.name());
+    write(host, &record, out);
+}

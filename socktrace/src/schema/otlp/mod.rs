@@ -1,0 +1,15 @@
+//! OpenTelemetry log records, in OTLP's JSON encoding: one `ExportLogsServiceRequest` a line, as the
+//! collector's file receiver reads them.
+//!
+//! Attributes have the names of the semantic conventions 1.44 where there is one; the rest begins with
+//! `socktrace.`.
+//!
+//! * [`record`]: a log record and its attributes.
+//! * [`encode`]: its JSON.
+//! * [`events`]: what each event says.
+
+mod encode;
+mod events;
+mod record;
+
+pub(super) use events::{finding, group, hook, lifecycle, scanned, status};

@@ -1,0 +1,54 @@
+//! One of each in the formats of other people's collectors.
+
+use insta::assert_snapshot;
+
+use super::samples::*;
+use super::snapshots::{doctor, findings, indented, life, scan, scan_groups, statuses};
+use crate::schema::{Encoder, Format};
+
+/// Whatever is neither a finding nor an event of `trace`.
+fn others(encoder: &mut Encoder, out: &mut Vec<u8>) {
+    statuses(encoder, out);
+    scan(encoder, out);
+    scan_groups(encoder, out);
+    doctor(encoder, out);
+}
+
+#[test]
+fn findings_as_ocsf() {
+    assert_snapshot!(indented(Format::Ocsf, findings));
+}
+
+#[test]
+fn a_life_as_ocsf() {
+    assert_snapshot!(indented(Format::Ocsf, life));
+}
+
+#[test]
+fn others_as_ocsf() {
+    assert_snapshot!(indented(Format::Ocsf, others));
+}
+
+#[test]
+fn findings_as_otlp() {
+    assert_snapshot!(indented(Format::Otlp, findings));
+}
+
+#[test]
+fn a_life_as_otlp() {
+    assert_snapshot!(indented(Format::Otlp, life));
+}
+
+#[test]
+fn others_as_otlp() {
+    assert_snapshot!(indented(Format::Otlp, others));
+}
+
+#[test]
+fn all_as_cef() {
+    assert_snapshot!(lines(Format::Cef, false, |encoder, out| {
+        findings(encoder, out);
+        life(encoder, out);
+        others(encoder, out);
+    }));
+}
