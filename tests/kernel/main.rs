@@ -12,6 +12,7 @@
 mod closed;
 mod expect;
 mod healthy;
+mod held;
 mod holders;
 mod leaks;
 mod lines;
@@ -39,11 +40,12 @@ use crate::stage::Stage;
 type Case = (&'static str, fn(&Stage));
 
 /// Every case, by theme.
-const CASES: [&[Case]; 9] = [
+const CASES: [&[Case]; 10] = [
     leaks::CASES,
     owners::CASES,
     closed::CASES,
     holders::CASES,
+    held::CASES,
     names::CASES,
     healthy::CASES,
     watching::CASES,

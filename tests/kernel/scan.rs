@@ -170,6 +170,17 @@ fn as_text(_: &Stage) {
     assert!(!outcome.stdout.contains('\x1b'), "colour in a pipe");
 }
 
+/// The row of a scan on the socket of a `leaked` step.
+#[track_caller]
+pub(crate) fn scan_of(leaked: &Value) -> Value {
+    let (local, peer) = (text(leaked, "local"), text(leaked, "peer"));
+    let port = peer.rsplit(':').next().unwrap_or_default();
+    let (_, lines) = scan(&["--port", port]);
+    let row = lines.iter().find(|line| is_between(line, local, peer));
+    row.unwrap_or_else(|| panic!("no row on {local} {peer} in {lines:?}"))
+        .clone()
+}
+
 /// Runs a scan, which must not complain, and reads its lines.
 #[track_caller]
 fn scan(args: &[&str]) -> (Outcome, Vec<Value>) {

@@ -30,6 +30,7 @@ pub(crate) const WORKLOADS: &[Program] = &[
     Program::C("dup_holders"),
     Program::C("fork_holders"),
     Program::C("half_closed"),
+    Program::C("held"),
     Program::C("hostile_name"),
     Program::C("leader_exited"),
     Program::C("many_leaks"),

@@ -53,6 +53,27 @@ static void shut_down_and_report(int fd)
            thread_id(), fd);
 }
 
+struct close_wait {
+    int fd;
+    struct closer *closer;
+};
+
+static bool obey(const char *command, void *state)
+{
+    struct close_wait *it = state;
+    if (strcmp(command, "write") == 0) {
+        write_and_report(it->fd);
+    } else if (strcmp(command, "shutdown") == 0) {
+        shut_down_and_report(it->fd);
+    } else if (strcmp(command, "close") == 0 && it->closer != NULL) {
+        must((int)write(it->closer->wake[1], "c", 1), "wake of the closer");
+        pthread_join(it->closer->thread, NULL);
+    } else {
+        return obey_socket(command, &it->fd);
+    }
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     enum family family = take_family(&argc, argv);
@@ -89,24 +110,6 @@ int main(int argc, char **argv)
     }
     report_leaked(&leaked, getpid(), thread_id(), TCP_CLOSE_WAIT, &peer, more);
 
-    for (;;) {
-        const char *command = next_command();
-        if (strcmp(command, "quit") == 0) {
-            close(leaked.fd);
-            done();
-        } else if (strcmp(command, "read") == 0) {
-            read_and_report(leaked.fd);
-        } else if (strcmp(command, "write") == 0) {
-            write_and_report(leaked.fd);
-        } else if (strcmp(command, "shutdown") == 0) {
-            shut_down_and_report(leaked.fd);
-        } else if (strcmp(command, "close") != 0) {
-            unknown_command();
-        } else if (closer_thread) {
-            must((int)write(closer.wake[1], "c", 1), "wake of the closer");
-            pthread_join(closer.thread, NULL);
-        } else {
-            close_and_report(leaked.fd);
-        }
-    }
+    struct close_wait it = {leaked.fd, closer_thread ? &closer : NULL};
+    serve(obey, &it);
 }

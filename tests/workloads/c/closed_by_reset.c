@@ -16,17 +16,5 @@ int main(int argc, char **argv)
     wait_for_state(leaked.fd, TCP_CLOSE);
     report_leaked(&leaked, getpid(), thread_id(), TCP_CLOSE, &peer, "");
 
-    for (;;) {
-        const char *command = next_command();
-        if (strcmp(command, "quit") == 0) {
-            close(leaked.fd);
-            done();
-        } else if (strcmp(command, "read") == 0) {
-            read_and_report(leaked.fd);
-        } else if (strcmp(command, "close") == 0) {
-            close_and_report(leaked.fd);
-        } else {
-            unknown_command();
-        }
-    }
+    serve(obey_socket, &leaked.fd);
 }

@@ -1,55 +1,8 @@
 /* Children inherit a leaked socket. Commands: `close` (the parent), `close K` and `kill K` (child K,
  * counted from 1: it closes, or ends with the fd open). Only the last close is a release. */
-#include "workload.h"
+#include "child.h"
 
 enum { MOST_CHILDREN = 64 };
-
-struct child {
-    pid_t pid;
-    int control;
-};
-
-/* Does what it is told until it is told to end, or the parent has ended. */
-static void child_serve(int control, int fd)
-{
-    char order;
-    while (recv(control, &order, 1, 0) == 1 && order == 'c') {
-        must(close(fd), "child: close");
-        must((int)send(control, &order, 1, 0), "child: answer");
-    }
-    _exit(0);
-}
-
-static struct child child_start(int fd)
-{
-    int ends[2];
-    must(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), "socketpair");
-    struct child child = {.pid = must(fork(), "fork"), .control = ends[0]};
-    if (child.pid == 0) {
-        alarm(LIFETIME_S);
-        close(ends[0]);
-        child_serve(ends[1], fd);
-    }
-    close(ends[1]);
-    return child;
-}
-
-static void child_close(const struct child *child, int fd)
-{
-    char order = 'c';
-    must((int)send(child->control, &order, 1, 0), "order to a child");
-    if (recv(child->control, &order, 1, 0) != 1)
-        die("answer of a child");
-    printf("{\"step\":\"closed\",\"pid\":%d,\"tid\":%d,\"fd\":%d}\n", child->pid, child->pid, fd);
-}
-
-static void child_end(const struct child *child, int fd)
-{
-    char order = 'e';
-    must((int)send(child->control, &order, 1, 0), "order to a child");
-    must(waitpid(child->pid, NULL, 0), "waitpid");
-    printf("{\"step\":\"exited\",\"pid\":%d,\"tid\":%d,\"fd\":%d}\n", child->pid, child->pid, fd);
-}
 
 static void report(const struct connection *leaked, const struct peer *peer, const struct child *children,
                    long count)
@@ -77,7 +30,7 @@ int main(int argc, char **argv)
     struct connection leaked = accept_one(&listener);
     struct child children[MOST_CHILDREN];
     for (long i = 0; i < count; i++)
-        children[i] = child_start(leaked.fd);
+        children[i] = child_start(leaked.fd, child_serve);
     peer_do(&peer, PEER_CLOSE, 0);
     wait_for_state(leaked.fd, TCP_CLOSE_WAIT);
     report(&leaked, &peer, children, count);

@@ -3,6 +3,22 @@
  * Commands: `peer-close` (the state becomes CLOSE), `close`. */
 #include "workload.h"
 
+struct half_closed {
+    int fd;
+    const struct peer *peer;
+};
+
+static bool obey(const char *command, void *state)
+{
+    struct half_closed *it = state;
+    if (strcmp(command, "peer-close") != 0)
+        return obey_socket(command, &it->fd);
+    peer_do(it->peer, PEER_CLOSE, 0);
+    wait_for_state(it->fd, TCP_CLOSE);
+    puts("{\"step\":\"peer_closed\",\"state\":\"CLOSE\"}");
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     enum family family = take_family(&argc, argv);
@@ -19,19 +35,6 @@ int main(int argc, char **argv)
     wait_for_state(leaked.fd, TCP_FIN_WAIT2);
     report_leaked(&leaked, getpid(), thread_id(), TCP_FIN_WAIT2, &peer, "");
 
-    for (;;) {
-        const char *command = next_command();
-        if (strcmp(command, "quit") == 0) {
-            close(leaked.fd);
-            done();
-        } else if (strcmp(command, "peer-close") == 0) {
-            peer_do(&peer, PEER_CLOSE, 0);
-            wait_for_state(leaked.fd, TCP_CLOSE);
-            puts("{\"step\":\"peer_closed\",\"state\":\"CLOSE\"}");
-        } else if (strcmp(command, "close") == 0) {
-            close_and_report(leaked.fd);
-        } else {
-            unknown_command();
-        }
-    }
+    struct half_closed it = {leaked.fd, &peer};
+    serve(obey, &it);
 }

@@ -27,15 +27,5 @@ int main(int argc, char **argv)
     snprintf(more + length, sizeof more - length, "\"");
     report_leaked(&leaked, getpid(), thread_id(), TCP_CLOSE_WAIT, &peer, more);
 
-    for (;;) {
-        const char *command = next_command();
-        if (strcmp(command, "quit") == 0) {
-            close(leaked.fd);
-            done();
-        } else if (strcmp(command, "close") == 0) {
-            close_and_report(leaked.fd);
-        } else {
-            unknown_command();
-        }
-    }
+    serve(obey_socket, &leaked.fd);
 }

@@ -22,17 +22,7 @@ static _Noreturn void *survivor_main(void *argument)
     report_leaked(&leaked, getpid(), thread_id(), TCP_CLOSE_WAIT, &survivor->peer,
                   ",\"thread\":\"survivor\"");
 
-    for (;;) {
-        const char *command = next_command();
-        if (strcmp(command, "quit") == 0) {
-            close(leaked.fd);
-            done();
-        } else if (strcmp(command, "close") == 0) {
-            close_and_report(leaked.fd);
-        } else {
-            unknown_command();
-        }
-    }
+    serve(obey_socket, &leaked.fd);
 }
 
 int main(int argc, char **argv)

@@ -59,15 +59,5 @@ int main(int argc, char **argv)
     report_leaked(&worker.leaked, getpid(), worker.tid, TCP_CLOSE_WAIT, &peer,
                   ",\"thread\":\"worker-2\"");
 
-    for (;;) {
-        const char *command = next_command();
-        if (strcmp(command, "quit") == 0) {
-            close(worker.leaked.fd);
-            done();
-        } else if (strcmp(command, "close") == 0) {
-            close_and_report(worker.leaked.fd);
-        } else {
-            unknown_command();
-        }
-    }
+    serve(obey_socket, &worker.leaked.fd);
 }

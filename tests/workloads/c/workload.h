@@ -144,6 +144,22 @@ static inline _Noreturn void done(void)
     exit(fflush(stdout) == 0 ? 0 : 1);
 }
 
+/* Does COMMAND on STATE; whether there is such a command. `quit` means to let go of what is held. */
+typedef bool obey_fn(const char *command, void *state);
+
+/* Does what it is told, until it is told to quit. */
+static inline _Noreturn void serve(obey_fn *obey, void *state)
+{
+    for (;;) {
+        const char *command = next_command();
+        bool known = obey(command, state);
+        if (strcmp(command, "quit") == 0)
+            done();
+        if (!known)
+            unknown_command();
+    }
+}
+
 /* ---- addresses and listeners ----------------------------------------------------------------- */
 
 enum family { FAMILY_V4, FAMILY_V6, FAMILY_MAPPED };
@@ -297,6 +313,21 @@ static inline void read_and_report(int fd)
     ssize_t got = recv(fd, buffer, sizeof buffer, MSG_DONTWAIT);
     printf("{\"step\":\"read\",\"pid\":%d,\"tid\":%d,\"fd\":%d,\"bytes\":%zd,\"errno\":%d}\n",
            getpid(), thread_id(), fd, got, got < 0 ? errno : 0);
+}
+
+/* `read` and `close` for a program that holds one fd, to which STATE points. */
+static inline bool obey_socket(const char *command, void *state)
+{
+    int fd = *(const int *)state;
+    if (strcmp(command, "quit") == 0)
+        close(fd);
+    else if (strcmp(command, "read") == 0)
+        read_and_report(fd);
+    else if (strcmp(command, "close") == 0)
+        close_and_report(fd);
+    else
+        return false;
+    return true;
 }
 
 #include "peer.h"
