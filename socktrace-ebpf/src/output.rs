@@ -83,16 +83,17 @@ fn wakeup() -> u64 {
     }
 }
 
-/// Hands a record to the reader of the iterator. If its page is full the kernel asks again for the
-/// same element with a fresh one.
+/// Hands a record to the reader of the iterator. If its page is full, nothing is written, and the kernel
+/// runs the program again for the same element with a fresh one (`bpf_seq_read`,
+/// kernel/bpf/bpf_iter.c); whether it was written.
 #[inline(always)]
-pub fn write_record<T>(meta: *const *mut core::ffi::c_void, record: &T) {
+pub fn write_record<T>(meta: *const *mut core::ffi::c_void, record: &T) -> bool {
     // SAFETY: `struct bpf_iter_meta` begins with its `seq_file`; the record is read by the helper.
     unsafe {
         bpf_seq_write(
             (*meta).cast(),
             core::ptr::from_ref(record).cast_mut().cast(),
             size_of::<T>() as u32,
-        );
+        ) == 0
     }
 }

@@ -54,11 +54,17 @@ pub extern "C" fn walk_suspects(ctx: *const MapElem) -> i32 {
         visit(meta, control, sk, entry);
     } else if ASKED.get_ptr(sk).is_some() {
         let seqs = sock::seqs(sk);
-        tell(meta, sk, entry, seqs, seqs, suspect_flag::ASKED);
+        // Without room the kernel asks again.
+        let _ = tell(meta, sk, entry, seqs, seqs, suspect_flag::ASKED);
     }
     0
 }
 
+/// Brings the entry up to date and tells of it, if there is anything to tell.
+///
+/// The record may not fit into the reader's page. The kernel then comes again with the same entry, so
+/// nothing may be changed in the table before the record is written: what is marked as told, or as a new
+/// episode, would not be told at the second try.
 #[inline(always)]
 fn visit(
     meta: *const *mut core::ffi::c_void,
@@ -67,41 +73,47 @@ fn visit(
     entry: &mut SuspectEntry,
 ) {
     let seqs = sock::seqs(sk);
-    let seqs_since = entry.seqs;
-    let reported = entry.flags & entry_flag::REPORTED != 0;
+    let mut next = *entry;
+    let reported = next.flags & entry_flag::REPORTED != 0;
     let mut progress = false;
-    if made_progress(&seqs_since, &seqs, sock::state_of(sk)) {
+    if made_progress(&entry.seqs, &seqs, sock::state_of(sk)) {
         progress = reported;
-        entry.since_ns = last_moved(control, sk, &seqs_since, &seqs);
-        entry.seqs = seqs;
-        entry.flags &= !(entry_flag::REPORTED | entry_flag::FOUND);
+        next.since_ns = last_moved(control, sk, &entry.seqs, &seqs);
+        next.seqs = seqs;
+        next.flags &= !(entry_flag::REPORTED | entry_flag::FOUND);
         if reported {
-            entry.episode += 1;
+            next.episode += 1;
         }
     }
-    let found = entry.flags & entry_flag::FOUND != 0;
-    let ripe = entry.since_ns <= control.older_than_ns || found;
-    if !ripe && (control.oldest_young_ns == 0 || entry.since_ns < control.oldest_young_ns) {
-        control.oldest_young_ns = entry.since_ns;
+    let found = next.flags & entry_flag::FOUND != 0;
+    let ripe = next.since_ns <= control.older_than_ns || found;
+    if !ripe && (control.oldest_young_ns == 0 || next.since_ns < control.oldest_young_ns) {
+        control.oldest_young_ns = next.since_ns;
     }
-    let told = entry.flags & entry_flag::REPORTED != 0;
-    if !progress && (told || !ripe) {
-        return;
+    let told = next.flags & entry_flag::REPORTED != 0;
+    if progress || (ripe && !told) {
+        let mut flags = 0;
+        if found {
+            flags |= suspect_flag::FOUND;
+        }
+        if progress {
+            flags |= suspect_flag::PROGRESS;
+        }
+        if !tell(meta, sk, &next, seqs, entry.seqs, flags) {
+            return;
+        }
+        if ripe {
+            next.flags |= entry_flag::REPORTED;
+        }
     }
-    if ripe {
-        entry.flags |= entry_flag::REPORTED;
-    }
-    let mut flags = 0;
-    if found {
-        flags |= suspect_flag::FOUND;
-    }
-    if progress {
-        flags |= suspect_flag::PROGRESS;
-    }
-    tell(meta, sk, entry, seqs, seqs_since, flags);
+    // `sk_err` is a probe's, which may have written it meanwhile.
+    entry.since_ns = next.since_ns;
+    entry.seqs = next.seqs;
+    entry.flags = next.flags;
+    entry.episode = next.episode;
 }
 
-/// Writes the record of one entry.
+/// Writes the record of one entry; false if there was no room for it.
 #[inline(always)]
 fn tell(
     meta: *const *mut core::ffi::c_void,
@@ -110,9 +122,9 @@ fn tell(
     seqs: Seqs,
     seqs_since: Seqs,
     flags: u32,
-) {
+) -> bool {
     let Some(suspect) = SCRATCH.get_ptr_mut(0) else {
-        return;
+        return false;
     };
     // SAFETY: the map gave the pointer, and nobody else uses it during a walk. Every field is set.
     unsafe {
@@ -131,7 +143,7 @@ fn tell(
         (*suspect).episode = entry.episode;
         (*suspect).reserved = 0;
         owners::copy(sk, &raw mut (*suspect).owner);
-        write_record(meta, &*suspect);
+        write_record(meta, &*suspect)
     }
 }
 
