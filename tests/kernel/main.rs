@@ -23,6 +23,7 @@ mod replay;
 mod scan;
 mod sockets;
 mod stage;
+mod threads;
 mod trace;
 mod watching;
 
@@ -40,12 +41,13 @@ use crate::stage::Stage;
 type Case = (&'static str, fn(&Stage));
 
 /// Every case, by theme.
-const CASES: [&[Case]; 10] = [
+const CASES: [&[Case]; 11] = [
     leaks::CASES,
     owners::CASES,
     closed::CASES,
     holders::CASES,
     held::CASES,
+    threads::CASES,
     names::CASES,
     healthy::CASES,
     watching::CASES,

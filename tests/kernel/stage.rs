@@ -22,6 +22,7 @@ pub(crate) const PARALLEL: usize = 4;
 
 /// Every workload that a case uses.
 pub(crate) const WORKLOADS: &[Program] = &[
+    Program::C("acceptors"),
     Program::C("churn"),
     Program::C("client_leak"),
     Program::C("close_wait"),
@@ -30,7 +31,9 @@ pub(crate) const WORKLOADS: &[Program] = &[
     Program::C("dup_holders"),
     Program::C("fork_holders"),
     Program::C("half_closed"),
+    Program::C("handover"),
     Program::C("held"),
+    Program::C("io_uring"),
     Program::C("hostile_name"),
     Program::C("leader_exited"),
     Program::C("many_leaks"),
@@ -42,6 +45,7 @@ pub(crate) const WORKLOADS: &[Program] = &[
     Program::Python("half_close_streaming"),
     Program::Python("slow_close"),
     Program::Python("worker"),
+    Program::Rust("async_worker"),
     Program::Rust("client_leak"),
     Program::Rust("close_wait"),
     Program::Rust("worker"),

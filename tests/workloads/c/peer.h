@@ -11,6 +11,7 @@ enum peer_verb {
     PEER_LISTEN,        /* on a free port of `family`; the answer has its address */
     PEER_ACCEPT,        /* one more connection */
     PEER_SEND,          /* `size` bytes on every connection */
+    PEER_READ,          /* `size` bytes of every connection: unread ones make a close a reset */
     PEER_READ_END,      /* read up to the end of every connection */
     PEER_CLOSE,         /* every connection */
     PEER_SEND_CLOSE,    /* `size` bytes and the FIN in one segment */
@@ -46,6 +47,8 @@ static inline void peer_each(const struct peer_order *order, const int *fds, int
             must(setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset), "peer: SO_LINGER");
         if (order->verb == PEER_SEND || order->verb == PEER_SEND_CLOSE)
             must((int)send(fd, bytes, (size_t)order->size, 0), "peer: send");
+        for (int left = order->size; order->verb == PEER_READ && left > 0;)
+            left -= must((int)recv(fd, sink, (size_t)left, 0), "peer: recv");
         while (order->verb == PEER_READ_END && recv(fd, sink, sizeof sink, 0) > 0)
             continue;
         if (order->verb >= PEER_CLOSE)

@@ -325,7 +325,12 @@ impl Loader<'_> {
             lost: String::new(),
             cure: String::new(),
         };
-        self.hooks.push(ok("holders", "iter/task_file"));
+        self.hooks.push(HookReport {
+            lost: "a socket that nothing but io_uring's registered files or a message on its way \
+                   (SCM_RIGHTS) refers to is in no table of descriptors: it is no finding until it is in one"
+                .to_owned(),
+            ..ok("holders", "iter/task_file")
+        });
         self.hooks.push(ok("accept_queue", "iter/tcp"));
         self.hooks.push(ok("suspects", "iter/bpf_map_elem"));
         Iterators::new(ebpf).map_err(|reason| LoadError::Map {

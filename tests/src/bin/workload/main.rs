@@ -1,7 +1,9 @@
 //! Workloads in Rust: see `tests/workloads/README.md` for the protocol and what each must look like.
 //!
-//! The standard library only, and no `unsafe`: this is how an ordinary Rust service leaks.
+//! The standard library, an async runtime for one scenario, and no `unsafe`: this is how an ordinary Rust
+//! service leaks.
 
+mod async_worker;
 mod client_leak;
 mod close_wait;
 mod peer;
@@ -20,10 +22,11 @@ fn main() -> ExitCode {
     let result = match scenario.as_str() {
         "close_wait" => close_wait::run(arguments),
         "worker" => worker::run(arguments),
+        "async_worker" => async_worker::run(arguments),
         "client_leak" => client_leak::run(arguments),
         "peer" => peer::serve(),
         _ => Err(Failure::Usage(
-            "close_wait | worker | client_leak [options]",
+            "close_wait | worker | async_worker | client_leak [options]",
         )),
     };
     match result {

@@ -7,7 +7,9 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
 use crate::peer::Peer;
-use crate::protocol::{Arguments, During, Failure, Outcome, Step, pause};
+use crate::protocol::{
+    Arguments, During, Failure, Outcome, Step, done, next_command, pause, unknown_command,
+};
 
 /// What the peer sends.
 pub(crate) const DATA: &[u8] = b"hello";
@@ -107,6 +109,24 @@ pub(crate) fn close_and_report(stream: TcpStream) {
     let fd = stream.as_raw_fd();
     drop(stream);
     Step::new("closed").me().number("fd", fd).print();
+}
+
+/// Holds a connection until it is told to close it, or to quit. Commands: `close`.
+pub(crate) fn hold(stream: TcpStream) -> Outcome {
+    let mut held = Some(stream);
+    loop {
+        match (next_command().as_str(), held.take()) {
+            ("quit", stream) => {
+                drop(stream);
+                done();
+            }
+            ("close", Some(stream)) => close_and_report(stream),
+            (_, stream) => {
+                held = stream;
+                unknown_command();
+            }
+        }
+    }
 }
 
 /// A `leaked` step without the process and thread.

@@ -5,12 +5,8 @@ use std::sync::mpsc::{self, Sender};
 use std::{process, thread};
 
 use crate::peer::Peer;
-use crate::protocol::{
-    Arguments, During, Outcome, begin, done, next_command, tid, unknown_command,
-};
-use crate::sockets::{
-    Family, accept, close_and_report, leaked, listen, read_data, wait_for_close_wait,
-};
+use crate::protocol::{Arguments, During, Outcome, begin, tid};
+use crate::sockets::{Family, accept, hold, leaked, listen, read_data, wait_for_close_wait};
 
 /// Runs it.
 pub(crate) fn run(mut arguments: Arguments) -> Outcome {
@@ -48,20 +44,7 @@ pub(crate) fn run(mut arguments: Arguments) -> Outcome {
         .number("tid", worker_tid)
         .print();
 
-    let mut held = Some(stream);
-    loop {
-        match (next_command().as_str(), held.take()) {
-            ("quit", stream) => {
-                drop(stream);
-                done();
-            }
-            ("close", Some(stream)) => close_and_report(stream),
-            (_, stream) => {
-                held = stream;
-                unknown_command();
-            }
-        }
-    }
+    hold(stream)
 }
 
 /// The thread: accepts, unless it is given a connection, reads the data, and hands it over.
