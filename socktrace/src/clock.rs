@@ -11,6 +11,12 @@ pub trait Clock {
     fn boot(&self) -> BootTime;
     /// Wall clock minus boot clock, nanoseconds.
     fn wall_minus_boot_ns(&self) -> i128;
+
+    /// Now, on the wall clock; not before 1970.
+    fn wall(&self) -> SystemTime {
+        let ns = i128::from(self.boot().0).saturating_add(self.wall_minus_boot_ns());
+        SystemTime::UNIX_EPOCH + Duration::from_nanos(u64::try_from(ns.max(0)).unwrap_or(u64::MAX))
+    }
 }
 
 /// The machine's clocks.

@@ -16,4 +16,5 @@ pub mod schema;
 pub mod sink;
 pub mod source;
 pub mod tracker;
+mod units;
 pub mod verdict;

@@ -190,7 +190,7 @@ impl KernelSettings {
             if path.as_os_str() == "-" {
                 return Err(UsageError::RecordToStdout);
             }
-            let same = |target: &Target| *target == Target::File(path.clone());
+            let same = |target: &Target| target.is_file(path);
             if outputs.iter().flat_map(|output| &output.targets).any(same) {
                 return Err(UsageError::RecordIsOutput { name: name() });
             }

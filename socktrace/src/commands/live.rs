@@ -113,23 +113,38 @@ fn surroundings() -> Vec<HookReport> {
     ]
 }
 
-/// SIGINT and SIGTERM.
-pub(super) struct Stop(Signal, Signal);
+/// What the agent is told by signals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// SIGINT or SIGTERM: to come to an end.
+    Stop,
+    /// SIGUSR1: that files may have been moved away.
+    Reopen,
+}
 
-impl Stop {
+/// The signals that the agent understands.
+pub(super) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    reopen: Signal,
+}
+
+impl Signals {
     /// From now on they are told here instead of ending the process.
     pub(super) fn new() -> std::io::Result<Self> {
-        Ok(Self(
-            signal(SignalKind::interrupt())?,
-            signal(SignalKind::terminate())?,
-        ))
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            reopen: signal(SignalKind::user_defined1())?,
+        })
     }
 
-    /// Waits for either.
-    pub(super) async fn asked(&mut self) {
+    /// Waits for the next one.
+    pub(super) async fn next(&mut self) -> Told {
         tokio::select! {
-            _ = self.0.recv() => {}
-            _ = self.1.recv() => {}
+            _ = self.interrupt.recv() => Told::Stop,
+            _ = self.terminate.recv() => Told::Stop,
+            _ = self.reopen.recv() => Told::Reopen,
         }
     }
 }

@@ -76,6 +76,14 @@ impl Outputs {
         }
     }
 
+    /// Has files opened anew that somebody may have moved away.
+    #[cfg(feature = "kernel")]
+    pub(super) fn reopen(&mut self) {
+        for stream in &mut self.streams {
+            stream.sinks.reopen();
+        }
+    }
+
     /// Whether nobody reads any of the streams any more.
     pub(super) fn all_closed(&self) -> bool {
         self.streams.iter().all(|stream| stream.sinks.all_closed())

@@ -27,6 +27,8 @@ pub(super) enum Message {
     Status(Box<Status>),
     /// A second has gone by: look after the destinations.
     Look,
+    /// Files may have been moved away.
+    Reopen,
 }
 
 /// The thread's handle.
@@ -83,6 +85,7 @@ fn tell(message: Message, outputs: &mut Outputs, gate: &mut FindingGate, enriche
         Message::Status(status) => {
             outputs.encode(|encoder, out| encoder.encode_status(&status, out));
         }
+        Message::Reopen => outputs.reopen(),
         Message::Look => outputs.set_wall_minus_boot_ns(clock::System.wall_minus_boot_ns()),
     }
 }

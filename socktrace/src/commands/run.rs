@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::intake::Intake;
-use super::live::{self, Stop};
+use super::live::{self, Signals, Told};
 use super::outputs::Outputs;
 use super::recorder::Recorder;
 use super::reporter::{Message, Reporter};
@@ -117,7 +117,7 @@ impl Agent<'_> {
         mut answers: UnboundedReceiver<Vec<u8>>,
         hooks: Vec<HookReport>,
     ) -> io::Result<()> {
-        let mut stop = Stop::new()?;
+        let mut signals = Signals::new()?;
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.tell_status(StatusReason::Started, hooks).await;
@@ -132,7 +132,13 @@ impl Agent<'_> {
             };
             tokio::select! {
                 biased;
-                () = stop.asked() => break,
+                told = signals.next() => match told {
+                    Told::Stop => break,
+                    Told::Reopen => {
+                        // An error means that nobody listens any more, which the loop notices.
+                        let _ = self.reporter.queue.send(Message::Reopen).await;
+                    }
+                },
                 () = self.reporter.queue.closed() => return Ok(()),
                 read = ring.read(&mut batch) => {
                     read?;

@@ -11,7 +11,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::intake::Intake;
-use super::live::{self, Stop};
+use super::live::{self, Signals, Told};
 use super::outputs::Outputs;
 use super::recorder::Recorder;
 use super::{Failure, table_size};
@@ -70,10 +70,12 @@ pub(super) fn execute(settings: TraceSettings) -> Result<Exit, Failure> {
 enum Batch {
     Records(BytesMut),
     Counters(Vec<Counters>),
+    /// Files may have been moved away.
+    Reopen,
 }
 
 async fn fetch(ring: &mut Ring, losses: &Losses, batches: &Sender<Batch>) -> io::Result<()> {
-    let mut stop = Stop::new()?;
+    let mut signals = Signals::new()?;
     let mut tick = interval(FETCH);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut fetches: u32 = 0;
@@ -81,7 +83,13 @@ async fn fetch(ring: &mut Ring, losses: &Losses, batches: &Sender<Batch>) -> io:
         let mut batch = BytesMut::new();
         let stopping = tokio::select! {
             biased;
-            () = stop.asked() => true,
+            told = signals.next() => {
+                if told == Told::Reopen {
+                    // An error means that nobody reads the output any more, which is seen below.
+                    let _ = batches.send(Batch::Reopen).await;
+                }
+                told == Told::Stop
+            }
             () = batches.closed() => return Ok(()),
             read = ring.read(&mut batch) => { read?; false }
             _ = tick.tick() => { fetches = fetches.wrapping_add(1); false }
@@ -133,6 +141,7 @@ impl Printer {
             match batch {
                 Batch::Records(records) => self.records(&records),
                 Batch::Counters(counters) => self.look(&counters),
+                Batch::Reopen => self.outputs.reopen(),
             }
             self.outputs.write();
             if self.outputs.all_closed() {

@@ -1,11 +1,13 @@
 //! Where lines go.
 //!
 //! * [`Target`]: a destination as it is named on the command line.
+//! * `file`: a file that may be rotated.
 //! * [`Sink`]: something that takes batches of lines; [`LineSink`] is one over any writer.
 //! * [`open`]: the sink for a target.
 //! * [`Sinks`]: several at once, none of which can stop another or whoever writes to them.
 
 mod error;
+mod file;
 mod line;
 mod open;
 mod queue;
@@ -19,7 +21,7 @@ pub use error::SinkError;
 pub use line::LineSink;
 pub use open::open;
 pub use sinks::{Report, Sinks, WhenFull};
-pub use target::{Target, TargetError};
+pub use target::{FileTarget, Rotation, Target, TargetError};
 
 /// Takes batches of lines.
 pub trait Sink: Send {
@@ -34,4 +36,13 @@ pub trait Sink: Send {
     /// [`SinkError::Write`] otherwise: the lines it counts are lost, the next batch may well pass. A
     /// line that was torn is ended before the next one is written, so that it spoils none but itself.
     fn write(&mut self, batch: &[u8]) -> Result<(), SinkError>;
+
+    /// Opens the destination anew, because somebody may have moved it away. Not every sink can.
+    ///
+    /// # Errors
+    ///
+    /// [`SinkError::Write`] of no lines: it goes on as before.
+    fn reopen(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
 }

@@ -1,12 +1,12 @@
 //! From a target to a sink.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::{AsFd, AsRawFd};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
-use std::path::Path;
 
+use super::file::FileSink;
 use super::{LineSink, Sink, SinkError, Target};
+use crate::clock;
 
 /// Opens the sink for `target`. A file that is not there is created with mode 0640 (less the umask); one
 /// that is there is appended to.
@@ -16,14 +16,13 @@ use super::{LineSink, Sink, SinkError, Target};
 /// [`SinkError::Open`] with the path and the reason.
 pub fn open(target: &Target) -> Result<Box<dyn Sink>, SinkError> {
     let name = target.name();
-    let file = match target {
-        Target::Stdout => stdout(),
-        Target::File(path) => open_file(path),
+    let opened: io::Result<Box<dyn Sink>> = match target {
+        Target::Stdout => stdout()
+            .map(|file| -> Box<dyn Sink> { Box::new(LineSink::new(name.clone(), Patient(file))) }),
+        Target::File(file) => FileSink::open(name.clone(), file, clock::System)
+            .map(|sink| -> Box<dyn Sink> { Box::new(sink) }),
     };
-    match file {
-        Ok(file) => Ok(Box::new(LineSink::new(name, patient(file)))),
-        Err(reason) => Err(SinkError::Open { name, reason }),
-    }
+    opened.map_err(|reason| SinkError::Open { name, reason })
 }
 
 /// Standard output without the buffer of [`io::Stdout`], which would cut a batch into several writes
@@ -32,30 +31,9 @@ fn stdout() -> io::Result<File> {
     Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?))
 }
 
-fn open_file(path: &Path) -> io::Result<File> {
-    // Opening a named pipe would wait for its reader, a socket cannot be opened at all.
-    if let Ok(metadata) = fs::metadata(path) {
-        let kind = metadata.file_type();
-        if kind.is_fifo() || kind.is_socket() {
-            let what = "it is a named pipe or a socket, not a file";
-            return Err(io::Error::new(ErrorKind::InvalidInput, what));
-        }
-    }
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o640)
-        .open(path)
-}
-
-/// `file` as a writer that waits where it cannot take more at once.
-pub(super) fn patient(file: File) -> impl Write + Send {
-    Patient(file)
-}
-
 /// A file that waits where another process has made its description non-blocking (a terminal or a pipe
 /// is often shared with one that did).
-struct Patient(File);
+pub(super) struct Patient(pub(super) File);
 
 impl Write for Patient {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

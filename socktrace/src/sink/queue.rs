@@ -37,17 +37,27 @@ struct State {
     pending: Vec<u8>,
     /// Lines being written now.
     writing: u64,
+    /// The destination is to be opened anew before the next line.
+    reopen: bool,
     /// No more will come.
     ending: bool,
-    /// The thread has ended: everything is written, or nobody reads any more.
-    done: bool,
-    closed: bool,
+    /// How the thread has ended, if it has.
+    over: Option<Over>,
     /// Lines dropped since the queue became full.
     dropping: Option<u64>,
     /// Lines lost since writing began to fail.
     failing: Option<u64>,
     lost: u64,
     news: Vec<Report>,
+}
+
+/// How a sink's thread has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Over {
+    /// Everything is written.
+    Written,
+    /// Nobody reads any more.
+    Closed,
 }
 
 impl Queue {
@@ -72,9 +82,9 @@ impl Queue {
         if when_full == WhenFull::Wait {
             state = self
                 .shared
-                .wait_while(state, |state| full(state) && !state.done);
+                .wait_while(state, |state| full(state) && state.over.is_none());
         }
-        if state.done {
+        if state.over.is_some() {
             state.lost += count_lines(batch);
         } else if full(&state) {
             state.drop_lines(&self.name, count_lines(batch));
@@ -90,6 +100,12 @@ impl Queue {
         }
     }
 
+    /// Has the destination opened anew, when the lines written so far are out.
+    pub(super) fn reopen(&self) {
+        self.shared.lock().reopen = true;
+        self.shared.changed.notify_all();
+    }
+
     /// What has happened since the last call.
     pub(super) fn news(&self) -> Vec<Report> {
         mem::take(&mut self.shared.lock().news)
@@ -97,7 +113,7 @@ impl Queue {
 
     /// Nobody reads any more.
     pub(super) fn is_closed(&self) -> bool {
-        self.shared.lock().closed
+        self.shared.lock().over == Some(Over::Closed)
     }
 
     /// Lines that were lost since the start.
@@ -122,17 +138,17 @@ impl Queue {
         let waited = self
             .shared
             .changed
-            .wait_timeout_while(state, patience, |s| !s.done);
+            .wait_timeout_while(state, patience, |s| s.over.is_none());
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let lines = count_lines(&state.pending) + state.writing;
-        if !state.done && lines > 0 {
+        if state.over.is_none() && lines > 0 {
             state.lost += lines;
             state.news.push(Report::Unfinished {
                 name: self.name.clone(),
                 lines,
             });
         }
-        state.done
+        state.over.is_some()
     }
 }
 
@@ -187,7 +203,7 @@ impl State {
             Err(error) if error.is_closed() => {
                 self.lost += all + count_lines(&self.pending);
                 self.pending = Vec::new();
-                self.closed = true;
+                self.over = Some(Over::Closed);
                 self.news.push(Report::Failed(error));
                 false
             }
@@ -216,7 +232,16 @@ fn drain(mut sink: Box<dyn Sink>, shared: &Shared) {
     let mut batch = Vec::new();
     let mut state = shared.lock();
     loop {
-        state = shared.wait_while(state, |state| state.pending.is_empty() && !state.ending);
+        state = shared.wait_while(state, |state| {
+            state.pending.is_empty() && !state.reopen && !state.ending
+        });
+        if mem::take(&mut state.reopen) {
+            drop(state);
+            let reopened = sink.reopen();
+            state = shared.lock();
+            state.news.extend(reopened.err().map(Report::Failed));
+            continue;
+        }
         if state.pending.is_empty() {
             break;
         }
@@ -232,7 +257,7 @@ fn drain(mut sink: Box<dyn Sink>, shared: &Shared) {
             break;
         }
     }
-    state.done = true;
+    state.over.get_or_insert(Over::Written);
     drop(state);
     shared.changed.notify_all();
 }

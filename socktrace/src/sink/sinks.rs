@@ -102,6 +102,13 @@ impl Sinks {
         }
     }
 
+    /// Has every destination opened anew that somebody may have moved away.
+    pub fn reopen(&mut self) {
+        for queue in &self.queues {
+            queue.reopen();
+        }
+    }
+
     /// What has happened since the last call.
     #[must_use]
     pub fn news(&mut self) -> Vec<Report> {

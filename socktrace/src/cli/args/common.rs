@@ -77,11 +77,15 @@ pub(crate) struct OutputArgs {
     /// What lines look like [default: text on a terminal, json elsewhere]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<FormatArg>,
-    /// Where lines go: - for standard output, or a file to append to [default: -]
+    /// Where lines go: - for standard output, a file to append to, or a URL [default: -]
     ///
     /// May be given several times. A file is created with mode 0640. One that is slow or full does not
     /// hold up the others.
-    #[arg(long, value_name = "-|FILE")]
+    ///
+    /// file:///var/log/socktrace.json?rotate-size=100MiB&rotate-age=24h&keep=7&compress=gzip is a file
+    /// that is put aside, under a name with the time, when it is full or old. `run` and `trace` open files
+    /// anew at SIGUSR1, for others who move them away.
+    #[arg(long, value_name = "-|FILE|URL")]
     pub(crate) output: Vec<PathBuf>,
     /// Whether text is coloured
     #[arg(long, value_name = "WHEN", default_value = "auto")]

@@ -2,9 +2,10 @@
 
 use std::io::{self, Read};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
 use std::sync::mpsc::channel;
 
-use super::super::open::patient;
+use super::super::open::Patient;
 use super::super::{LineSink, Sink, SinkError, Target, open};
 use super::{Arrived, Memory, PATIENCE};
 
@@ -22,6 +23,11 @@ fn check_contract(mut sink: Box<dyn Sink>, mut arrived: Arrived) {
     sink.write(&long).unwrap();
     expected.extend_from_slice(&long);
     assert!(arrived() == expected);
+}
+
+/// The file at `path`.
+fn plain(path: &Path) -> Target {
+    Target::parse(path.as_os_str()).unwrap()
 }
 
 #[test]
@@ -42,7 +48,7 @@ fn short_and_interrupted_writes_keep_the_contract() {
 fn a_file_keeps_the_contract() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("out.json");
-    let sink = open(&Target::File(path.clone())).unwrap();
+    let sink = open(&plain(&path)).unwrap();
     check_contract(sink, Box::new(move || std::fs::read(&path).unwrap()));
 }
 
@@ -86,16 +92,10 @@ fn a_batch_is_one_write() {
 fn a_file_is_created_for_its_group_only_and_appended_to() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("out.json");
-    open(&Target::File(path.clone()))
-        .unwrap()
-        .write(b"one\n")
-        .unwrap();
+    open(&plain(&path)).unwrap().write(b"one\n").unwrap();
     let mode = std::fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o137, 0, "{mode:o}");
-    open(&Target::File(path.clone()))
-        .unwrap()
-        .write(b"two\n")
-        .unwrap();
+    open(&plain(&path)).unwrap().write(b"two\n").unwrap();
     assert_eq!(std::fs::read(&path).unwrap(), b"one\ntwo\n");
 }
 
@@ -104,7 +104,7 @@ fn what_cannot_be_opened_is_said_in_one_line() {
     let dir = tempfile::tempdir().unwrap();
     let check = |name: &str, reason: &str| {
         let path = dir.path().join(name);
-        let error = open(&Target::File(path.clone())).err().unwrap().to_string();
+        let error = open(&plain(&path)).err().unwrap().to_string();
         let start = format!(
             "cannot open {}: ",
             crate::schema::escape(path.as_os_str().as_encoded_bytes())
@@ -127,7 +127,7 @@ fn what_cannot_be_opened_is_said_in_one_line() {
 
 #[test]
 fn a_full_device_is_a_counted_failure() {
-    let error = open(&Target::File("/dev/full".into()))
+    let error = open(&plain(Path::new("/dev/full")))
         .unwrap()
         .write(b"a\nb\n")
         .unwrap_err();
@@ -197,7 +197,7 @@ fn a_non_blocking_file_is_waited_for() {
     let batch = "line\n".repeat(60_000).into_bytes();
     let expected = batch.len();
     let writing =
-        std::thread::spawn(move || LineSink::new("pipe".into(), patient(writer)).write(&batch));
+        std::thread::spawn(move || LineSink::new("pipe".into(), Patient(writer)).write(&batch));
     let (mut got, mut buffer) = (0, vec![0; 65_536]);
     loop {
         let finished = writing.is_finished();

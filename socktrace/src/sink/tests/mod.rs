@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::LineSink;
+use crate::clock;
 
 /// Far more than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -54,6 +55,17 @@ impl Memory {
     fn arrived(&self) -> Arrived {
         let memory = self.clone();
         Box::new(move || memory.bytes())
+    }
+}
+
+/// Waits until something is so.
+#[track_caller]
+pub(super) fn wait_until(is_so: impl Fn() -> bool) {
+    let begun = clock::monotonic_ns();
+    while !is_so() {
+        let waited = Duration::from_nanos(clock::monotonic_ns() - begun);
+        assert!(waited < PATIENCE, "it never came to be");
+        std::thread::park_timeout(Duration::from_millis(5));
     }
 }
 
