@@ -42,6 +42,11 @@ impl Leak {
     #[track_caller]
     pub(crate) fn of(hooks: Hooks, watch: Watch, mut workload: Workload) -> Self {
         let step = workload.step_line("leaked");
+        Self::told(hooks, watch, workload, step)
+    }
+
+    /// A leak that `step` tells of.
+    pub(crate) fn told(hooks: Hooks, watch: Watch, workload: Workload, step: Line) -> Self {
         Self {
             step,
             workload,

@@ -17,10 +17,12 @@ mod holders;
 mod leaks;
 mod lines;
 mod names;
+mod nginx;
 mod options;
 mod owners;
 mod replay;
 mod scan;
+mod services;
 mod sockets;
 mod stage;
 mod threads;
@@ -32,7 +34,7 @@ use std::sync::Arc;
 
 use libtest_mimic::Trial;
 use socktrace_tests::rung::RUNGS;
-use socktrace_tests::workload;
+use socktrace_tests::{program, workload};
 
 use crate::options::{Job, Options};
 use crate::stage::Stage;
@@ -54,6 +56,10 @@ const CASES: [&[Case]; 11] = [
     trace::CASES,
     scan::CASES,
 ];
+
+/// Cases about real programs, with what each needs beside a kernel. A machine that is given its workloads
+/// ready made is not given those: there they are ignored, visibly.
+const WITH_PROGRAMS: &[(&str, Case)] = services::CASES;
 
 /// Cases that read a recording back.
 const REPLAYED: &[Case] = replay::CASES;
@@ -83,17 +89,26 @@ fn main() -> ExitCode {
 fn test(options: Options) -> ExitCode {
     let rung = options.rung;
     let stage = Arc::new(Stage::new(rung));
+    let trial = |(name, case): Case| {
+        let stage = Arc::clone(&stage);
+        Trial::test(name, move || {
+            case(&stage);
+            Ok(())
+        })
+    };
+    let ready_made = std::env::var_os("WORKLOADS_DIR").is_some();
+    let with_programs = WITH_PROGRAMS.iter().map(|(programs, case)| {
+        let is_there = !ready_made || programs.split_whitespace().all(program::is_installed);
+        trial(*case)
+            .with_kind(format!("needs {programs}"))
+            .with_ignored_flag(!is_there)
+    });
     let trials = CASES
         .into_iter()
         .chain([REPLAYED])
         .flatten()
-        .map(|(name, case)| {
-            let stage = Arc::clone(&stage);
-            Trial::test(*name, move || {
-                case(&stage);
-                Ok(())
-            })
-        });
+        .map(|case| trial(*case))
+        .chain(with_programs);
     let mut arguments = options.libtest;
     arguments.test_threads.get_or_insert(stage::PARALLEL);
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
@@ -104,8 +119,8 @@ fn test(options: Options) -> ExitCode {
     let passed = conclusion.num_passed + passed;
     let failed = conclusion.num_failed + failed;
     println!(
-        "socktrace-kernel-tests: rung={} passed={passed} failed={failed}",
-        rung.name
+        "socktrace-kernel-tests: rung={} passed={passed} failed={failed} ignored={}",
+        rung.name, conclusion.num_ignored
     );
     if failed == 0 {
         ExitCode::SUCCESS

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use socktrace_tests::agent::ATTACH;
 use socktrace_tests::child::Outcome;
-use socktrace_tests::json::{check, text};
+use socktrace_tests::json::{check, number, text};
 use socktrace_tests::program::socktrace;
 use socktrace_tests::workload::{Program, Workload};
 
@@ -170,6 +170,16 @@ fn as_text(_: &Stage) {
     assert!(!outcome.stdout.contains('\x1b'), "colour in a pipe");
 }
 
+/// What `scan --by` counts: keys and numbers, in its order.
+#[track_caller]
+pub(crate) fn scan_by(what: &str, more: &[&str]) -> Vec<(String, u64)> {
+    let (_, lines) = scan(&[&["--by", what], more].concat());
+    let groups = lines.iter().map(|line| &line["socktrace"]["group"]);
+    groups
+        .map(|group| (text(group, "key").to_owned(), number(group, "count")))
+        .collect()
+}
+
 /// The row of a scan on the socket of a `leaked` step.
 #[track_caller]
 pub(crate) fn scan_of(leaked: &Value) -> Value {
@@ -193,9 +203,8 @@ fn scan(args: &[&str]) -> (Outcome, Vec<Value>) {
 }
 
 fn pairs(holders: &[&Value]) -> BTreeSet<(u64, u64)> {
-    let number = |value: &Value| value.as_u64().expect("a number");
     holders
         .iter()
-        .map(|holder| (number(&holder["pid"]), number(&holder["fd"])))
+        .map(|holder| (number(holder, "pid"), number(holder, "fd")))
         .collect()
 }

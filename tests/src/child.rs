@@ -16,6 +16,8 @@ pub enum Signal {
     Int,
     /// `SIGTERM`: what a service manager sends.
     Term,
+    /// `SIGHUP`: "read your configuration again".
+    Hup,
     /// `SIGKILL`.
     Kill,
 }
@@ -25,6 +27,7 @@ impl Signal {
         match self {
             Self::Int => libc::SIGINT,
             Self::Term => libc::SIGTERM,
+            Self::Hup => libc::SIGHUP,
             Self::Kill => libc::SIGKILL,
         }
     }

@@ -15,8 +15,10 @@
 
 pub mod agent;
 pub mod child;
+pub mod go;
 pub mod json;
 pub mod log;
+pub mod netns;
 pub mod program;
 pub mod rung;
 pub mod text;

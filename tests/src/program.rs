@@ -31,6 +31,13 @@ pub fn path() -> &'static Path {
     })
 }
 
+/// Whether a program is in one of the folders of `PATH`.
+#[must_use]
+pub fn is_installed(program: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
 /// Builds it into the folder that this test was built into.
 fn built_by_cargo() -> PathBuf {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| {

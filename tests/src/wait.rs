@@ -9,6 +9,9 @@ use socktrace::model::BootTime;
 /// How long something that should happen at once may take on an undisturbed machine.
 pub const SOON: Duration = Duration::from_secs(10);
 
+/// How often [`until`] looks.
+const POLL: Duration = Duration::from_millis(5);
+
 /// The moment after which a wait is given up.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline(BootTime);
@@ -24,6 +27,21 @@ impl Deadline {
     #[must_use]
     pub fn left(self) -> Option<Duration> {
         Some(self.0.since(now())).filter(|left| !left.is_zero())
+    }
+}
+
+/// Looks again and again until `is_so`; whether it came to be within `limit`.
+pub fn until(limit: Duration, is_so: impl Fn() -> bool) -> bool {
+    let deadline = Deadline::within(limit);
+    loop {
+        if is_so() {
+            return true;
+        }
+        if deadline.left().is_none() {
+            return false;
+        }
+        // Nobody unparks this thread on purpose.
+        std::thread::park_timeout(POLL);
     }
 }
 

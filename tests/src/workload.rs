@@ -12,6 +12,7 @@ use std::{env, fs, io};
 use serde_json::Value;
 
 use crate::child::{Running, Signal};
+use crate::go;
 use crate::json::{number, text};
 use crate::log::{Line, Log, Watch};
 use crate::wait::SOON;
@@ -25,11 +26,18 @@ pub enum Program {
     Python(&'static str),
     /// A scenario of this package's binary `workload`.
     Rust(&'static str),
+    /// Built by [`go::build`]; not where `WORKLOADS_DIR` is set.
+    Go(&'static str),
 }
 
 impl Program {
     /// The command that runs it.
-    fn command(self) -> Command {
+    ///
+    /// # Panics
+    ///
+    /// If it is not there.
+    #[must_use]
+    pub fn command(self) -> Command {
         let given = env::var_os("WORKLOADS_DIR").map(PathBuf::from);
         let path = match given {
             Some(dir) => dir.join(self.installed_as()),
@@ -37,7 +45,7 @@ impl Program {
         };
         assert!(path.is_file(), "there is no workload {}", path.display());
         match self {
-            Self::C(_) => Command::new(path),
+            Self::C(_) | Self::Go(_) => Command::new(path),
             Self::Rust(name) => {
                 let mut command = Command::new(path);
                 command.arg(name);
@@ -59,6 +67,7 @@ impl Program {
             Self::C(name) => Path::new("c").join(name),
             Self::Python(name) => Path::new("python").join(format!("{name}.py")),
             Self::Rust(_) => Path::new("rust").join("workload"),
+            Self::Go(name) => Path::new("go").join(name),
         }
     }
 
@@ -77,6 +86,7 @@ impl Program {
                     .unwrap_or(Path::new(""))
                     .join("workload")
             }
+            Self::Go(name) => go::build(name),
         }
     }
 }

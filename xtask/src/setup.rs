@@ -16,11 +16,15 @@ use crate::toolchain::{self, BPF_LINKER, LLVM, Toolchain};
 type Package = (&'static str, fn() -> bool);
 
 /// What the tests need besides the build's needs.
-const TEST_PACKAGES: [Package; 9] = [
+const TEST_PACKAGES: [Package; 12] = [
     ("gcc", || has_program("gcc")),
     ("g++", || has_program("g++")),
     ("libc6-dev", has_static_libc),
     ("python3", has_python),
+    // The programs of the kernel tests about real services.
+    ("curl", || has_program("curl")),
+    ("golang-go", || has_program("go")),
+    ("nginx-light", || has_program("nginx")),
     ("qemu-system-x86", || has_program("qemu-system-x86_64")),
     ("busybox-static", has_static_busybox),
     ("cpio", || has_program("cpio")),
