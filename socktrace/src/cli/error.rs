@@ -32,6 +32,8 @@ pub enum UsageError {
     Output(#[from] TargetError),
     #[error("--output {name} is given twice: its lines would be doubled")]
     OutputTwice { name: String },
+    #[error("--format text is for people; {name} needs json, ocsf, cef or otlp")]
+    TextToSyslog { name: String },
     #[error("--record needs the path of a file: a recording is not for reading along")]
     RecordToStdout,
     #[error("--record {name} is also an --output: lines and records in one file serve nobody")]

@@ -11,7 +11,7 @@ use super::args::{
 use super::environment::Environment;
 use super::error::UsageError;
 use super::filter::Filter;
-use crate::schema::{Format, escape};
+use crate::schema::{Envelope, Format, escape};
 use crate::sink::Target;
 use crate::source::hooks::HookOverrides;
 
@@ -37,6 +37,8 @@ pub struct Output {
     pub format: Format,
     /// Whether text is coloured.
     pub colour: bool,
+    /// What stands before each line.
+    pub envelope: Option<Envelope>,
     /// Where they go, at least one.
     pub targets: Vec<Target>,
 }
@@ -259,14 +261,20 @@ fn outputs(args: &OutputArgs, environment: &Environment<'_>) -> Result<Vec<Outpu
     let mut outputs: Vec<Output> = Vec::new();
     for target in targets {
         let (format, colour) = encoding(args, &target, environment);
-        match outputs
-            .iter_mut()
-            .find(|o| o.format == format && o.colour == colour)
-        {
+        let envelope = target.envelope().cloned();
+        if envelope.is_some() && format == Format::Text {
+            return Err(UsageError::TextToSyslog {
+                name: target.name(),
+            });
+        }
+        let same =
+            |o: &&mut Output| (o.format, o.colour, &o.envelope) == (format, colour, &envelope);
+        match outputs.iter_mut().find(same) {
             Some(output) => output.targets.push(target),
             None => outputs.push(Output {
                 format,
                 colour,
+                envelope,
                 targets: vec![target],
             }),
         }

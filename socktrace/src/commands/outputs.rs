@@ -38,7 +38,8 @@ impl Outputs {
     ) -> Result<Self, anyhow::Error> {
         let open = |output: &Output| -> Result<Stream, SinkError> {
             Ok(Stream {
-                encoder: Encoder::new(output.format, host.clone(), output.colour),
+                encoder: Encoder::new(output.format, host.clone(), output.colour)
+                    .with_envelope(output.envelope.clone()),
                 sinks: Sinks::open(&output.targets, when_full)?,
                 batch: Vec::new(),
             })

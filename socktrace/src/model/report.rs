@@ -112,6 +112,17 @@ pub enum LifecycleEvent {
 }
 
 impl LifecycleEvent {
+    /// Its name in events.
+    #[must_use]
+    pub fn action(&self) -> &'static str {
+        match self {
+            Self::Connect(_) => "socket.connect",
+            Self::Accept(_) => "socket.accept",
+            Self::StateChange(_) => "socket.state_change",
+            Self::Release(_) => "socket.release",
+        }
+    }
+
     /// The socket it is about.
     #[must_use]
     pub fn socket(&self) -> &Socket {

@@ -1,8 +1,11 @@
 //! One stream of lines.
 
+use super::envelope::{Envelope, Label, Severity};
 use super::ids::Ids;
 use super::{cef, json, ocsf, otlp, text};
-use crate::model::{BootTime, Finding, HookReport, Host, Lifecycle, ScanGroup, Scanned, Status};
+use crate::model::{
+    BootTime, Finding, HookReport, Host, Lifecycle, Phase, ScanGroup, Scanned, Status,
+};
 
 /// What lines look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,6 +32,8 @@ pub struct Encoder {
     lines: Lines,
     host: Host,
     sequence: u64,
+    /// For lines that go to syslog.
+    envelope: Option<Envelope>,
 }
 
 /// What a format keeps between two lines.
@@ -56,7 +61,15 @@ impl Encoder {
             lines,
             host,
             sequence: 0,
+            envelope: None,
         }
+    }
+
+    /// The same, each line with a header for syslog.
+    #[must_use]
+    pub fn with_envelope(mut self, envelope: Option<Envelope>) -> Self {
+        self.envelope = envelope;
+        self
     }
 
     /// The number that the next event will have.
@@ -72,7 +85,14 @@ impl Encoder {
 
     /// A finding: opened, updated or resolved.
     pub fn encode_finding(&mut self, finding: &Finding, out: &mut Vec<u8>) {
-        let sequence = self.take_sequence();
+        let leak = &finding.leak;
+        let severity = match leak.phase {
+            Phase::Open => Severity::Warning,
+            Phase::Update => Severity::Notice,
+            Phase::Resolved(_) => Severity::Informational,
+        };
+        let more = [("kind", leak.kind.name()), ("phase", leak.phase.name())];
+        let sequence = self.begin(leak.at, severity, "socket.leak", &more, out);
         match &mut self.lines {
             Lines::Text(text) => text.finding(&self.host, finding, out),
             Lines::Json(ids) => json::finding(&self.host, ids, sequence, finding, out),
@@ -84,7 +104,8 @@ impl Encoder {
 
     /// An event of `trace`. As text, the first one is preceded by a line of headings.
     pub fn encode_lifecycle(&mut self, event: &Lifecycle, out: &mut Vec<u8>) {
-        let sequence = self.take_sequence();
+        let severity = Severity::Informational;
+        let sequence = self.begin(event.at, severity, event.what.action(), &[], out);
         match &mut self.lines {
             Lines::Text(text) => text.lifecycle(&self.host, event, out),
             Lines::Json(ids) => json::lifecycle(&self.host, ids, sequence, event, out),
@@ -96,7 +117,14 @@ impl Encoder {
 
     /// The agent's own health.
     pub fn encode_status(&mut self, status: &Status, out: &mut Vec<u8>) {
-        let sequence = self.take_sequence();
+        let lost = status.lost.values().any(|lost| *lost > 0);
+        let severity = if lost {
+            Severity::Warning
+        } else {
+            Severity::Informational
+        };
+        let more = [("reason", status.reason.name())];
+        let sequence = self.begin(status.at, severity, "socktrace.status", &more, out);
         match &mut self.lines {
             Lines::Text(text) => text.status(&self.host, status, out),
             Lines::Json(ids) => json::status(&self.host, ids, sequence, status, out),
@@ -108,7 +136,9 @@ impl Encoder {
 
     /// A leaked socket seen by `scan`. As text, the first one is preceded by a line of headings.
     pub fn encode_scanned(&mut self, scanned: &Scanned, out: &mut Vec<u8>) {
-        let sequence = self.take_sequence();
+        let more = [("kind", scanned.kind.name())];
+        let severity = Severity::Notice;
+        let sequence = self.begin(scanned.at, severity, "socket.scan", &more, out);
         match &mut self.lines {
             Lines::Text(text) => text.scanned(scanned, out),
             Lines::Json(ids) => json::scanned(&self.host, ids, sequence, scanned, out),
@@ -120,7 +150,7 @@ impl Encoder {
 
     /// One line of `scan --by`; `by` names what was grouped by (`process`, `peer` …).
     pub fn encode_group(&mut self, at: BootTime, by: &str, group: &ScanGroup, out: &mut Vec<u8>) {
-        let sequence = self.take_sequence();
+        let sequence = self.begin(at, Severity::Notice, "socket.scan", &[], out);
         match &mut self.lines {
             Lines::Text(text) => text.group(by, group, out),
             Lines::Json(ids) => json::group(&self.host, ids, sequence, at, by, group, out),
@@ -131,8 +161,7 @@ impl Encoder {
     }
 
     /// The end of a `scan`. As text, a line that sums up what this stream has printed; nothing in the
-    /// formats for machines,
-    /// where consumers count for themselves and the exit status says whether there was anything.
+    /// formats for machines, where consumers count for themselves and the exit status says whether there was anything.
     pub fn finish_scan(&mut self, out: &mut Vec<u8>) {
         match &mut self.lines {
             Lines::Text(text) => text.scan_summary(out),
@@ -142,7 +171,9 @@ impl Encoder {
 
     /// One line of `doctor`.
     pub fn encode_hook(&mut self, at: BootTime, hook: &HookReport, out: &mut Vec<u8>) {
-        let sequence = self.take_sequence();
+        let more = [("support", hook.support.name())];
+        let severity = Severity::Informational;
+        let sequence = self.begin(at, severity, "socktrace.doctor", &more, out);
         match &mut self.lines {
             Lines::Text(text) => text.hook(hook, out),
             Lines::Json(ids) => json::hook(&self.host, ids, sequence, at, hook, out),
@@ -152,9 +183,27 @@ impl Encoder {
         }
     }
 
-    fn take_sequence(&mut self) -> u64 {
+    /// Numbers an event and writes what stands before its line.
+    fn begin(
+        &mut self,
+        at: BootTime,
+        severity: Severity,
+        action: &'static str,
+        more: &[(&'static str, &'static str)],
+        out: &mut Vec<u8>,
+    ) -> u64 {
         let sequence = self.sequence;
         self.sequence += 1;
+        if let Some(envelope) = &self.envelope {
+            let label = Label {
+                at,
+                severity,
+                action,
+                sequence,
+                more,
+            };
+            envelope.begin(&self.host, label, out);
+        }
         sequence
     }
 }

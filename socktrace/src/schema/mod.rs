@@ -1,11 +1,13 @@
 //! Serialised shapes: the only place that knows them.
 //!
 //! * [`Encoder`] turns what the core says into lines, one stream each.
+//! * [`Envelope`]: what stands before lines that go to syslog.
 //! * [`escape`] makes untrusted bytes safe to print.
 
 mod cef;
 mod container;
 mod encoder;
+mod envelope;
 mod escape;
 mod ids;
 mod json;
@@ -20,4 +22,5 @@ mod words;
 mod tests;
 
 pub use encoder::{Encoder, Format};
+pub use envelope::{Envelope, Facility};
 pub use escape::{escape, escape_into};

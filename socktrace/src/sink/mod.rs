@@ -1,27 +1,34 @@
 //! Where lines go.
 //!
 //! * [`Target`]: a destination as it is named on the command line.
-//! * `file`: a file that may be rotated.
+//! * `file`: a file that may be rotated; `syslog`: a daemon or collector.
+//! * `courier`: delivery to counterparts that may be away; [`Board`]: what it tells meanwhile.
 //! * [`Sink`]: something that takes batches of lines; [`LineSink`] is one over any writer.
 //! * [`open`]: the sink for a target.
 //! * [`Sinks`]: several at once, none of which can stop another or whoever writes to them.
 
+mod board;
+mod courier;
 mod error;
 mod file;
 mod line;
 mod open;
 mod queue;
 mod sinks;
+mod syslog;
 mod target;
 
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
+pub use board::Board;
 pub use error::SinkError;
 pub use line::LineSink;
 pub use open::open;
 pub use sinks::{Report, Sinks, WhenFull};
-pub use target::{FileTarget, Rotation, Target, TargetError};
+pub use target::{FileTarget, Rotation, SyslogTarget, Target, TargetError, Wire};
 
 /// Takes batches of lines.
 pub trait Sink: Send {
@@ -44,5 +51,10 @@ pub trait Sink: Send {
     /// [`SinkError::Write`] of no lines: it goes on as before.
     fn reopen(&mut self) -> Result<(), SinkError> {
         Ok(())
+    }
+
+    /// Where it tells what happens during a long [`Self::write`], and is told that the end has come.
+    fn board(&self) -> Option<Arc<Board>> {
+        None
     }
 }

@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::{AsFd, AsRawFd};
 
+use super::courier::Courier;
 use super::file::FileSink;
+use super::syslog::Syslog;
 use super::{LineSink, Sink, SinkError, Target};
 use crate::clock;
 
@@ -19,6 +21,7 @@ pub fn open(target: &Target) -> Result<Box<dyn Sink>, SinkError> {
     let opened: io::Result<Box<dyn Sink>> = match target {
         Target::Stdout => stdout()
             .map(|file| -> Box<dyn Sink> { Box::new(LineSink::new(name.clone(), Patient(file))) }),
+        Target::Syslog(syslog) => Ok(Box::new(Courier::new(Syslog::new(name.clone(), syslog)))),
         Target::File(file) => FileSink::open(name.clone(), file, clock::System)
             .map(|sink| -> Box<dyn Sink> { Box::new(sink) }),
     };

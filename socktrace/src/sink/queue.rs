@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::line::count_lines;
-use super::{Report, Sink, SinkError, WhenFull};
+use super::{Board, Report, Sink, SinkError, WhenFull};
 
 /// Bytes that may wait for a sink: some 4000 findings.
 const CAPACITY: usize = 4 * 1024 * 1024;
@@ -23,6 +23,7 @@ const STACK: usize = 128 * 1024;
 pub(super) struct Queue {
     name: String,
     shared: Arc<Shared>,
+    board: Option<Arc<Board>>,
 }
 
 #[derive(Debug, Default)]
@@ -64,13 +65,18 @@ impl Queue {
     /// Starts the thread of `sink`.
     pub(super) fn start(sink: Box<dyn Sink>) -> io::Result<Self> {
         let name = sink.name().to_owned();
+        let board = sink.board();
         let shared = Arc::new(Shared::default());
         let of_thread = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("sink".to_owned())
             .stack_size(STACK);
         thread.spawn(move || drain(sink, &of_thread))?;
-        Ok(Self { name, shared })
+        Ok(Self {
+            name,
+            shared,
+            board,
+        })
     }
 
     /// Puts `batch` into the queue.
@@ -108,7 +114,13 @@ impl Queue {
 
     /// What has happened since the last call.
     pub(super) fn news(&self) -> Vec<Report> {
-        mem::take(&mut self.shared.lock().news)
+        let mut news = self
+            .board
+            .as_ref()
+            .map(|board| board.news())
+            .unwrap_or_default();
+        news.append(&mut self.shared.lock().news);
+        news
     }
 
     /// Nobody reads any more.
@@ -130,6 +142,9 @@ impl Queue {
     pub(super) fn end(&self) {
         self.shared.lock().ending = true;
         self.shared.changed.notify_all();
+        if let Some(board) = &self.board {
+            board.end();
+        }
     }
 
     /// Waits until everything is written; false if that takes longer than `patience`.

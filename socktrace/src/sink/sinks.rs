@@ -20,6 +20,14 @@ pub enum Report {
     /// It cannot be written to, for the first time or again after a success.
     #[error(transparent)]
     Failed(SinkError),
+    /// The counterpart is away; lines wait for it as long as there is room.
+    #[error("{name}: {reason}; trying again")]
+    Away {
+        /// Which sink.
+        name: String,
+        /// Why.
+        reason: String,
+    },
     /// It is too slow: lines are being dropped.
     #[error("{name} is too slow; lines are being dropped")]
     Full {

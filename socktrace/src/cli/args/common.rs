@@ -85,6 +85,10 @@ pub(crate) struct OutputArgs {
     /// file:///var/log/socktrace.json?rotate-size=100MiB&rotate-age=24h&keep=7&compress=gzip is a file
     /// that is put aside, under a name with the time, when it is full or old. `run` and `trace` open files
     /// anew at SIGUSR1, for others who move them away.
+    ///
+    /// syslog:///dev/log, syslog+udp://host:514 and syslog+tcp://host:601 send each line with a header of
+    /// RFC 5424; options are facility=daemon, app-name=socktrace and enterprise=32473. A collector that is
+    /// away is tried again until it is back; lines wait in memory meanwhile, up to 4 MiB.
     #[arg(long, value_name = "-|FILE|URL")]
     pub(crate) output: Vec<PathBuf>,
     /// Whether text is coloured

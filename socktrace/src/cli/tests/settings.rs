@@ -39,6 +39,7 @@ fn output(format: Format, colour: bool, targets: &[&str]) -> Output {
     Output {
         format,
         colour,
+        envelope: None,
         targets,
     }
 }

@@ -37,7 +37,6 @@ struct TracedSocket {
 
 /// What differs from event to event.
 struct Facts {
-    action: &'static str,
     types: &'static [&'static str],
     outcome: Option<&'static str>,
     start: Option<BootTime>,
@@ -61,7 +60,7 @@ pub(in super::super) fn lifecycle(
         kind: "event",
         category: &["network"],
         types: facts.types,
-        action: facts.action,
+        action: lifecycle.what.action(),
         dataset: DATASET,
     };
     let mut event = Event::new(&sort, ids, sequence);
@@ -102,8 +101,7 @@ fn facts(lifecycle: &Lifecycle) -> Facts {
     const START: &[&str] = &["connection", "start"];
     const INFO: &[&str] = &["connection", "info"];
     const END: &[&str] = &["connection", "end"];
-    let plain = |action, types| Facts {
-        action,
+    let plain = |types| Facts {
         types,
         outcome: None,
         start: None,
@@ -118,10 +116,10 @@ fn facts(lifecycle: &Lifecycle) -> Facts {
                 outcome: Some(if failed { "failure" } else { "success" }),
                 start: Some(connect.started),
                 duration: Some(lifecycle.at.since(connect.started)),
-                ..plain("socket.connect", if failed { INFO } else { START })
+                ..plain(if failed { INFO } else { START })
             }
         }
-        LifecycleEvent::Accept(_) => plain("socket.accept", START),
+        LifecycleEvent::Accept(_) => plain(START),
         LifecycleEvent::StateChange(change) => Facts {
             error: change.error,
             // Only then do the counters stand still.
@@ -129,7 +127,7 @@ fn facts(lifecycle: &Lifecycle) -> Facts {
                 received: change.bytes_received,
                 acked: change.bytes_acked,
             }),
-            ..plain("socket.state_change", INFO)
+            ..plain(INFO)
         },
         LifecycleEvent::Release(release) => Facts {
             start: release.opened,
@@ -138,7 +136,7 @@ fn facts(lifecycle: &Lifecycle) -> Facts {
                 received: release.bytes_received,
                 acked: release.bytes_acked,
             }),
-            ..plain("socket.release", END)
+            ..plain(END)
         },
     }
 }

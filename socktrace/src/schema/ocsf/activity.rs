@@ -59,14 +59,13 @@ pub(in super::super) fn lifecycle(
     lifecycle: &Lifecycle,
     out: &mut Vec<u8>,
 ) {
-    let (action, activity) = match &lifecycle.what {
+    let activity = match &lifecycle.what {
         LifecycleEvent::Connect(connect) if connect.socket.state == TcpState::Close => {
-            ("socket.connect", Activity(4, None))
+            Activity(4, None)
         }
-        LifecycleEvent::Connect(_) => ("socket.connect", Activity(1, None)),
-        LifecycleEvent::Accept(_) => ("socket.accept", Activity(1, None)),
-        LifecycleEvent::StateChange(_) => ("socket.state_change", Activity::other("State Change")),
-        LifecycleEvent::Release(_) => ("socket.release", Activity(2, None)),
+        LifecycleEvent::Connect(_) | LifecycleEvent::Accept(_) => Activity(1, None),
+        LifecycleEvent::StateChange(_) => Activity::other("State Change"),
+        LifecycleEvent::Release(_) => Activity(2, None),
     };
     let mut body = Body {
         actor: lifecycle.owner.as_ref().map(|task| Actor {
@@ -101,7 +100,7 @@ pub(in super::super) fn lifecycle(
         class_uid: 4001,
         category_uid: 4,
         dataset: "socktrace.trace",
-        action,
+        action: lifecycle.what.action(),
     };
     let place = Place {
         host,

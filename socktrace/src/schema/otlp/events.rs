@@ -84,12 +84,7 @@ pub(in super::super) fn lifecycle(
     lifecycle: &Lifecycle,
     out: &mut Vec<u8>,
 ) {
-    let name = match &lifecycle.what {
-        LifecycleEvent::Connect(_) => "socket.connect",
-        LifecycleEvent::Accept(_) => "socket.accept",
-        LifecycleEvent::StateChange(_) => "socket.state_change",
-        LifecycleEvent::Release(_) => "socket.release",
-    };
+    let name = lifecycle.what.action();
     let number = ("socktrace.trace", sequence);
     let mut record = Record::new(name, Severity::Info, lifecycle.at, ids, number);
     record.socket(lifecycle.what.socket(), lifecycle.role);

@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 
 use super::samples::*;
 use super::snapshots::{doctor, findings, indented, life, scan, scan_groups, statuses};
-use crate::schema::{Encoder, Format};
+use crate::schema::{Encoder, Envelope, Format};
 
 /// Whatever is neither a finding nor an event of `trace`.
 fn others(encoder: &mut Encoder, out: &mut Vec<u8>) {
@@ -51,4 +51,26 @@ fn all_as_cef() {
         life(encoder, out);
         others(encoder, out);
     }));
+}
+
+/// The process id is this test's.
+#[test]
+fn all_in_envelopes_for_syslog() {
+    let mut encoder =
+        Encoder::new(Format::Cef, host(), false).with_envelope(Some(Envelope::default()));
+    let mut out = Vec::new();
+    findings(&mut encoder, &mut out);
+    life(&mut encoder, &mut out);
+    others(&mut encoder, &mut out);
+    let pid = format!(" {} ", std::process::id());
+    let headers: Vec<_> = String::from_utf8(out)
+        .unwrap()
+        .lines()
+        .map(|line| {
+            let (header, message) = line.split_once("] ").unwrap();
+            assert!(message.starts_with("CEF:0|"), "{line}");
+            header.replacen(&pid, " PID ", 1)
+        })
+        .collect();
+    assert_snapshot!(headers.join("]\n"));
 }

@@ -54,6 +54,33 @@ impl Address {
         }
     }
 
+    /// The host, without the brackets of IPv6, and the port. There has to be one, and no path.
+    pub(super) fn host(&self, default_port: u16) -> Result<(String, u16), String> {
+        let authority = self.uri.authority().ok_or("it has no host")?;
+        if authority.has_userinfo() {
+            return Err("it names a user, and there is nobody to log in as".to_owned());
+        }
+        if !matches!(self.uri.path().as_str(), "" | "/") {
+            return Err("it has a path, which means nothing here".to_owned());
+        }
+        let host = authority
+            .host()
+            .trim_start_matches('[')
+            .trim_end_matches(']');
+        if host.is_empty() {
+            return Err("it has no host".to_owned());
+        }
+        let port = match authority.port().map(fluent_uri::pct_enc::EStr::as_str) {
+            None | Some("") => default_port,
+            Some(port) => port
+                .parse()
+                .ok()
+                .filter(|port| *port != 0)
+                .ok_or_else(|| format!("{port} is no port"))?,
+        };
+        Ok((host.to_owned(), port))
+    }
+
     /// The path of a file.
     pub(super) fn path(&self) -> Result<PathBuf, String> {
         let bytes = self.uri.path().decode().to_bytes().into_owned();

@@ -1,17 +1,20 @@
 //! Destinations as they are named on the command line.
 //!
 //! * [`Target`]: what there is.
+//! * [`syslog`]: those that speak syslog.
 //! * [`address`]: URLs, and the options in their queries.
 
 mod address;
+mod syslog;
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::schema::escape;
+use crate::schema::{Envelope, escape};
 use address::Address;
+pub use syslog::{SyslogTarget, Wire};
 
 /// A destination.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -20,6 +23,8 @@ pub enum Target {
     Stdout,
     /// A file, to which lines are appended.
     File(FileTarget),
+    /// A syslog daemon or collector.
+    Syslog(SyslogTarget),
 }
 
 /// See [`Target::File`].
@@ -95,7 +100,11 @@ impl Target {
         let mut address = Address::parse(bytes)?;
         let target = match address.scheme() {
             "file" => Self::File(FileTarget::of(&mut address)?),
-            other => return Err(format!("{other} is not supported; file is")),
+            "syslog" | "syslog+udp" | "syslog+tcp" => Self::Syslog(SyslogTarget::of(&mut address)?),
+            other => {
+                let known = "file, syslog, syslog+udp and syslog+tcp are";
+                return Err(format!("{other} is not supported; {known}"));
+            }
         };
         address.finish()?;
         Ok(target)
@@ -107,6 +116,16 @@ impl Target {
         match self {
             Self::Stdout => "standard output".to_owned(),
             Self::File(file) => escape(file.path.as_os_str().as_bytes()).into_owned(),
+            Self::Syslog(syslog) => escape(syslog.wire.to_string().as_bytes()).into_owned(),
+        }
+    }
+
+    /// What stands before each line, where that is needed.
+    #[must_use]
+    pub fn envelope(&self) -> Option<&Envelope> {
+        match self {
+            Self::Syslog(syslog) => Some(&syslog.envelope),
+            Self::Stdout | Self::File(_) => None,
         }
     }
 
@@ -223,9 +242,38 @@ mod tests {
     }
 
     #[test]
+    fn syslog_is_reached_in_three_ways() {
+        let check = |spec: &str, wire, name: &str| {
+            let target = Target::parse(spec.as_ref()).unwrap();
+            assert_eq!(target.name(), name);
+            let Target::Syslog(syslog) = target else {
+                panic!("{target:?}");
+            };
+            assert_eq!(syslog.wire, wire, "{spec}");
+        };
+        let local = || Wire::Unix("/dev/log".into());
+        check("syslog://", local(), "syslog:///dev/log");
+        check("syslog:///dev/log", local(), "syslog:///dev/log");
+        let udp = Wire::Udp("10.0.0.1".to_owned(), 514);
+        check("syslog+udp://10.0.0.1", udp, "syslog+udp://10.0.0.1:514");
+        let tcp = Wire::Tcp("::1".to_owned(), 6000);
+        check("syslog+tcp://[::1]:6000", tcp, "syslog+tcp://[::1]:6000");
+        let target =
+            Target::parse("syslog+tcp://h?facility=local3&app-name=leaks&enterprise=4711".as_ref());
+        let target = target.unwrap();
+        let envelope = target.envelope().unwrap();
+        assert_eq!((&*envelope.app_name, envelope.enterprise), ("leaks", 4711));
+    }
+
+    #[test]
     fn a_url_that_cannot_be_meant_says_what_is_wrong() {
         for (spec, hint) in [
             ("gopher://host", "gopher is not supported"),
+            ("syslog+tcp://", "no host"),
+            ("syslog+udp://h/a", "a path"),
+            ("syslog:///dev/log?facility=local9", "local0 to local7"),
+            ("syslog:///dev/log?app-name=a%20b", "printable"),
+            ("syslog+tcp://h?enterprise=x", "number"),
             ("file://host/a", "a host"),
             ("file:///", "no path"),
             ("file:///a?size=1", "size is no option"),
