@@ -16,7 +16,7 @@ use crate::toolchain::{self, BPF_LINKER, LLVM, Toolchain};
 type Package = (&'static str, fn() -> bool);
 
 /// What the tests need besides the build's needs.
-const TEST_PACKAGES: [Package; 12] = [
+const TEST_PACKAGES: [Package; 13] = [
     ("gcc", || has_program("gcc")),
     ("g++", || has_program("g++")),
     ("libc6-dev", has_static_libc),
@@ -29,6 +29,7 @@ const TEST_PACKAGES: [Package; 12] = [
     ("busybox-static", has_static_busybox),
     ("cpio", || has_program("cpio")),
     ("xz-utils", || has_program("xz")),
+    ("rsyslog", || has_program("rsyslogd")),
     ("debian-archive-keyring", || {
         Path::new("/usr/share/keyrings/debian-archive-keyring.gpg").exists()
     }),

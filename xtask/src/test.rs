@@ -112,7 +112,9 @@ fn unit() -> Result<()> {
 
 /// Black-box tests that need no kernel: arguments, exit statuses, files, signals.
 fn command_line() -> Result<()> {
-    shell::run(black_box(&build::release()?).args(["--lib", "--bins", "--test", "cli"]))
+    shell::run(
+        black_box(&build::release()?).args(["--lib", "--bins", "--test", "cli", "--test", "feeds"]),
+    )
 }
 
 /// The kernel tests on this kernel, on each rung that it offers.
