@@ -9,14 +9,14 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::shell;
 use crate::toolchain::{self, BPF_LINKER, LLVM, Toolchain};
+use crate::{shell, vm};
 
 /// A Debian package, and what proves it installed.
 type Package = (&'static str, fn() -> bool);
 
 /// What the tests need besides the build's needs.
-const TEST_PACKAGES: [Package; 13] = [
+const TEST_PACKAGES: [Package; 12] = [
     ("gcc", || has_program("gcc")),
     ("g++", || has_program("g++")),
     ("libc6-dev", has_static_libc),
@@ -25,7 +25,6 @@ const TEST_PACKAGES: [Package; 13] = [
     ("curl", || has_program("curl")),
     ("golang-go", || has_program("go")),
     ("nginx-light", || has_program("nginx")),
-    ("qemu-system-x86", || has_program("qemu-system-x86_64")),
     ("busybox-static", has_static_busybox),
     ("cpio", || has_program("cpio")),
     ("xz-utils", || has_program("xz")),
@@ -98,7 +97,7 @@ pub(crate) fn tests() -> Result<()> {
         missing.push("rust-web-clippy");
     }
     if missing.is_empty() {
-        return Ok(());
+        return vm::setup();
     }
     if !can_use_apt() {
         bail!(
@@ -106,7 +105,8 @@ pub(crate) fn tests() -> Result<()> {
             missing.join(", ")
         );
     }
-    install(&missing)
+    install(&missing)?;
+    vm::setup()
 }
 
 fn has_program(name: &str) -> bool {
@@ -199,7 +199,8 @@ fn install_from_known_lists(packages: &[&str]) -> Result<()> {
     shell::run(apt.args(packages).env("DEBIAN_FRONTEND", "noninteractive"))
 }
 
-fn update() -> Result<()> {
+/// Reads the archives' lists anew.
+pub(crate) fn update() -> Result<()> {
     shell::run(shell::program("apt-get").args(["update", "--quiet"]))
 }
 

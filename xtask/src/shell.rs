@@ -22,6 +22,17 @@ pub(crate) fn target() -> PathBuf {
     }
 }
 
+/// Where what was fetched for the tests stays, whatever becomes of the source tree.
+pub(crate) fn cache() -> Result<PathBuf> {
+    let xdg = env::var_os("XDG_CACHE_HOME")
+        .filter(|folder| !folder.is_empty())
+        .map(PathBuf::from);
+    let cache = xdg
+        .or_else(|| Some(env::home_dir()?.join(".cache")))
+        .context("HOME is not set")?;
+    Ok(cache.join("socktrace"))
+}
+
 /// The cargo that runs this program, in the root of the source tree.
 pub(crate) fn cargo() -> Command {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

@@ -1,5 +1,4 @@
-//! apt, apart from the system's: its configuration, lists and cache are our own, so that the system's
-//! package lists stay as they are.
+//! apt, apart from the system's: its configuration and cache are our own, so that the system stays as it is.
 //!
 //! The mirror is the one that this machine's apt uses, or `SOCKTRACE_DEBIAN_MIRROR`.
 
@@ -15,7 +14,7 @@ use crate::shell;
 /// Names the mirror where apt's sources do not, as on Ubuntu.
 const MIRROR: &str = "SOCKTRACE_DEBIAN_MIRROR";
 
-/// apt with a configuration, lists and a cache of its own.
+/// apt with a configuration and a cache of its own.
 pub(super) struct Apt {
     config: PathBuf,
 }
@@ -45,12 +44,70 @@ impl Apt {
         Ok(Self { config })
     }
 
+    /// Knows what the system's apt knows, but takes the packages whose names begin with `without` for not
+    /// installed. What it downloads comes to lie in `folder/cache/archives`.
+    pub(super) fn of_system(folder: &Path, without: &str) -> Result<Self> {
+        for part in ["state", "cache/archives/partial"] {
+            fs::create_dir_all(folder.join(part))
+                .with_context(|| format!("cannot make {}", folder.display()))?;
+        }
+        let installed = fs::read_to_string("/var/lib/dpkg/status")
+            .context("cannot read which packages are installed")?;
+        fs::write(
+            folder.join("state/status"),
+            without_packages(&installed, without),
+        )?;
+        let config = folder.join("apt.conf");
+        let text = format!(
+            "Dir::State::status \"{0}/state/status\";\nDir::Cache \"{0}/cache\";\n\
+             APT::Sandbox::User \"\";\n",
+            folder.display()
+        );
+        fs::write(&config, text)?;
+        Ok(Self { config })
+    }
+
     /// `apt-get`, `apt-cache`, …
     pub(super) fn command(&self, program: &str) -> Command {
         let mut command = shell::program(program);
         command.arg("--config-file").arg(&self.config);
         command
     }
+}
+
+/// Unpacks the packages of `folder` into `tree`, without installing them, and removes them.
+pub(super) fn extract(folder: &Path, tree: &Path) -> Result<()> {
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    for entry in entries {
+        let package = entry?.path();
+        if package
+            .extension()
+            .is_none_or(|extension| extension != "deb")
+        {
+            continue;
+        }
+        let mut extract = shell::program("dpkg-deb");
+        shell::read(extract.arg("--extract").arg(&package).arg(tree))?;
+        fs::remove_file(&package)?;
+    }
+    Ok(())
+}
+
+/// The stanzas of dpkg's `status` file but those of packages whose names begin with `prefix`.
+fn without_packages(status: &str, prefix: &str) -> String {
+    let is_kept = |stanza: &&str| {
+        let name = stanza
+            .lines()
+            .find_map(|line| line.strip_prefix("Package: "));
+        !name.is_some_and(|name| name.starts_with(prefix))
+    };
+    let mut kept = String::with_capacity(status.len());
+    for stanza in status.split("\n\n").filter(is_kept) {
+        kept.push_str(stanza.trim_end_matches('\n'));
+        kept.push_str("\n\n");
+    }
+    kept
 }
 
 /// Where Debian's archives are.
@@ -140,5 +197,13 @@ mod tests {
                 .source("trixie-security")
                 .contains(" http://m/debian-security trixie-security main")
         );
+    }
+
+    #[test]
+    fn packages_are_left_out_by_their_name() {
+        let status = "Package: qemu-utils\nDepends: a\n\nPackage: libc6\nBreaks: qemu-user\n\n\
+                      Package: qemu-user\nStatus: x\n\nPackage: zlib1g\n";
+        let kept = "Package: libc6\nBreaks: qemu-user\n\nPackage: zlib1g\n\n";
+        assert_eq!(without_packages(status, "qemu-"), kept);
     }
 }

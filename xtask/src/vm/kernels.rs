@@ -1,13 +1,12 @@
 //! Kernels from Debian's archive, unpacked into the user's cache.
 
-use std::env;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::apt::Apt;
+use super::apt::{self, Apt};
 use crate::shell;
 
 /// Modules that the agent may use and that are not built in, each after those it needs.
@@ -26,7 +25,7 @@ pub(super) struct Kernel {
 
 /// Finds the kernel of `version` (`6.1`) in the cache, or fetches it.
 pub(super) fn find(version: &str) -> Result<Kernel> {
-    let cache = cache()?.join(version);
+    let cache = shell::cache()?.join("kernels").join(version);
     if let Some(kernel) = cached(&cache) {
         return Ok(kernel);
     }
@@ -42,16 +41,6 @@ pub(super) fn find(version: &str) -> Result<Kernel> {
     }
     fetched?;
     cached(&cache).with_context(|| format!("{} has no kernel image", cache.display()))
-}
-
-fn cache() -> Result<PathBuf> {
-    let xdg = env::var_os("XDG_CACHE_HOME")
-        .filter(|folder| !folder.is_empty())
-        .map(PathBuf::from);
-    let cache = xdg
-        .or_else(|| Some(env::home_dir()?.join(".cache")))
-        .context("HOME is not set")?;
-    Ok(cache.join("socktrace/kernels"))
 }
 
 fn cached(cache: &Path) -> Option<Kernel> {
@@ -99,15 +88,7 @@ fn fetch(version: &str, into: &Path) -> Result<()> {
             .current_dir(into),
     )?;
     let tree = into.join("tree");
-    for package in files(into, "deb")? {
-        shell::run(
-            shell::program("dpkg-deb")
-                .arg("--extract")
-                .arg(&package)
-                .arg(&tree),
-        )?;
-        fs::remove_file(&package)?;
-    }
+    apt::extract(into, &tree)?;
     keep(&tree, &release, into)?;
     fs::remove_dir_all(&tree)?;
     fs::remove_dir_all(into.join("apt"))?;
@@ -210,15 +191,6 @@ fn unpack(module: &Path, to: &Path) -> Result<()> {
             .arg(module)
             .stdout(file),
     )
-}
-
-fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
-    let entries =
-        fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
-    let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    Ok(files
-        .filter(|file| file.extension().is_some_and(|e| e == extension))
-        .collect())
 }
 
 #[cfg(test)]

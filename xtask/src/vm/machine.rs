@@ -12,8 +12,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use super::kernels::Kernel;
+use super::qemu::Qemu;
 use crate::clock::Stopwatch;
-use crate::shell;
 
 /// Printed by the guest's init once it runs, before the kernel's release.
 pub(super) const BOOTED: &str = "socktrace-vm: booted";
@@ -171,8 +171,10 @@ fn kvm_is_usable() -> bool {
         .is_ok()
 }
 
-fn qemu(kernel: &Kernel, image: &Path, accelerator: Accelerator) -> Command {
-    let mut qemu = shell::program("qemu-system-x86_64");
+fn qemu(kernel: &Kernel, image: &Path, accelerator: Accelerator) -> Result<Command> {
+    let mut qemu = Qemu::find()
+        .context("qemu-system-x86_64 is missing")?
+        .command();
     qemu.args([
         "-accel",
         accelerator.name(),
@@ -204,7 +206,7 @@ fn qemu(kernel: &Kernel, image: &Path, accelerator: Accelerator) -> Command {
     .stdin(Stdio::null())
     .stdout(Stdio::piped())
     .stderr(Stdio::inherit());
-    qemu
+    Ok(qemu)
 }
 
 fn boot(name: &str, kernel: &Kernel, image: &Path, accelerator: Accelerator) -> Result<Report> {
@@ -213,7 +215,7 @@ fn boot(name: &str, kernel: &Kernel, image: &Path, accelerator: Accelerator) -> 
         kernel.release,
         accelerator.name()
     );
-    let child = qemu(kernel, image, accelerator)
+    let child = qemu(kernel, image, accelerator)?
         .spawn()
         .context("cannot start qemu-system-x86_64")?;
     let mut machine = Machine(child);

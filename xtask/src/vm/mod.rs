@@ -4,6 +4,7 @@
 //! * [`kernels`]: finds a kernel's package and unpacks it, once.
 //! * [`guest`]: builds the programs that run in the guest.
 //! * [`initramfs`]: the guest's files.
+//! * [`qemu`]: the emulator, the system's or one of our own.
 //! * [`machine`]: boots it, shows its console, reads the results.
 
 mod apt;
@@ -11,6 +12,7 @@ mod guest;
 mod initramfs;
 mod kernels;
 mod machine;
+mod qemu;
 
 use std::collections::VecDeque;
 use std::fs;
@@ -29,6 +31,15 @@ pub(crate) const MATRIX: [&str; 4] = ["5.10", "6.1", "6.12", "7.3"];
 /// How many machines run side by side. Each has two processors; more than two would slow each other down
 /// until deadlines in the guests pass.
 const SIDE_BY_SIDE: usize = 2;
+
+/// Makes sure that machines can be started.
+pub(crate) fn setup() -> Result<()> {
+    if cfg!(target_arch = "x86_64") {
+        qemu::setup()
+    } else {
+        Ok(())
+    }
+}
 
 /// Runs the kernel tests on each of `versions`, on the rungs named, or else on all that a kernel offers.
 pub(crate) fn command(versions: &[String], rungs: &[String]) -> Result<()> {
