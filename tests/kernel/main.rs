@@ -20,13 +20,16 @@ mod names;
 mod nginx;
 mod options;
 mod owners;
+mod progress;
 mod replay;
 mod scan;
 mod services;
 mod sockets;
 mod stage;
+mod startup;
 mod threads;
 mod trace;
+mod traps;
 mod watching;
 
 use std::process::ExitCode;
@@ -43,7 +46,7 @@ use crate::stage::Stage;
 type Case = (&'static str, fn(&Stage));
 
 /// Every case, by theme.
-const CASES: [&[Case]; 11] = [
+const CASES: [&[Case]; 14] = [
     leaks::CASES,
     owners::CASES,
     closed::CASES,
@@ -52,6 +55,9 @@ const CASES: [&[Case]; 11] = [
     threads::CASES,
     names::CASES,
     healthy::CASES,
+    progress::CASES,
+    startup::CASES,
+    traps::CASES,
     watching::CASES,
     trace::CASES,
     scan::CASES,

@@ -40,6 +40,7 @@ pub(crate) const WORKLOADS: &[Program] = &[
     Program::C("netns"),
     Program::C("scm_rights"),
     Program::C("sleeping_server"),
+    Program::C("trickle"),
     Program::C("unaccepted"),
     Program::C("worker"),
     Program::Python("client_leak"),
@@ -81,8 +82,12 @@ impl Stage {
 
     /// The same for `trace`.
     pub(crate) fn tracing(&self) -> &Agent {
-        self.tracing
-            .get_or_init(|| Agent::start(&self.rung.args("trace", &[])))
+        self.tracing.get_or_init(|| self.tracing_with(&[]))
+    }
+
+    /// A `trace` of the case's own, on this stage's rung.
+    pub(crate) fn tracing_with(&self, more: &[&str]) -> Agent {
+        Agent::start(&self.agent_args("trace", more))
     }
 
     /// An agent of the case's own, on this stage's rung.

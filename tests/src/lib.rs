@@ -18,6 +18,7 @@ pub mod child;
 pub mod go;
 pub mod json;
 pub mod log;
+pub mod maps;
 pub mod netns;
 pub mod program;
 pub mod rung;

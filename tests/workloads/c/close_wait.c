@@ -1,4 +1,5 @@
-/* The classic leak: accepts, the peer closes, the fd is kept.
+/* The classic leak: accepts, the peer closes, the fd is kept. With `--later` the step `connected` comes first,
+ * and the rest at the command `leak`.
  *
  * Commands: `read`; `write` (the peer answers with a reset: the state becomes CLOSE); `shutdown` (the state
  * becomes CLOSE without another byte); `close`. */
@@ -81,21 +82,31 @@ int main(int argc, char **argv)
     bool read_data = take_flag(&argc, argv, "--read-data");
     bool read_eof = take_flag(&argc, argv, "--read-eof");
     bool fin_with_data = take_flag(&argc, argv, "--fin-with-data");
+    bool later = take_flag(&argc, argv, "--later");
+    bool peer_killed = take_flag(&argc, argv, "--peer-killed");
     bool closer_thread = take_flag(&argc, argv, "--closer-thread");
     if (argc != 1 || unread_data + read_data + read_eof + fin_with_data > 1)
         usage(argv[0], "[--unread-data | --read-data | --read-eof | --fin-with-data] "
-                       "[--closer-thread] [--ipv6 | --mapped]");
+                       "[--later] [--peer-killed] [--closer-thread] [--ipv6 | --mapped]");
 
     begin("close_wait");
     struct peer peer = peer_start();
     struct listener listener = listen_on(family);
     peer_connects(&peer, &listener);
     struct connection leaked = accept_one(&listener);
+    if (later) {
+        printf("{\"step\":\"connected\",\"pid\":%d,\"tid\":%d,\"fd\":%d}\n", getpid(), thread_id(), leaked.fd);
+        while (strcmp(next_command(), "leak") != 0)
+            unknown_command();
+    }
     if (unread_data || read_data || read_eof)
         peer_do(&peer, PEER_SEND, DATA);
     if (read_data || read_eof)
         read_bytes(leaked.fd, DATA);
-    peer_do(&peer, fin_with_data ? PEER_SEND_CLOSE : PEER_CLOSE, DATA);
+    if (peer_killed)
+        must(kill(peer.pid, SIGKILL), "kill");
+    else
+        peer_do(&peer, fin_with_data ? PEER_SEND_CLOSE : PEER_CLOSE, DATA);
     wait_for_state(leaked.fd, TCP_CLOSE_WAIT);
     if (fin_with_data)
         read_bytes(leaked.fd, DATA);

@@ -1,8 +1,10 @@
-/* Three fds of one process refer to one leaked socket. Command: `close` closes one more, the one that
+/* Four fds of one process refer to one leaked socket. Command: `close` closes one more, the one that
  * accept() gave first; only the last is a release. */
 #include "workload.h"
 
-enum { HOLDERS = 3, FAR_FD = 100 };
+#include <fcntl.h>
+
+enum { HOLDERS = 4, FAR_FD = 100 };
 
 int main(int argc, char **argv)
 {
@@ -15,11 +17,12 @@ int main(int argc, char **argv)
     struct listener listener = listen_on(family);
     peer_connects(&peer, &listener);
     struct connection leaked = accept_one(&listener);
-    int fds[HOLDERS] = {leaked.fd, must(dup(leaked.fd), "dup"), must(dup2(leaked.fd, FAR_FD), "dup2")};
+    int fds[HOLDERS] = {leaked.fd, must(dup(leaked.fd), "dup"), must(dup2(leaked.fd, FAR_FD), "dup2"),
+                        must(dup3(leaked.fd, FAR_FD + 1, O_CLOEXEC), "dup3")};
     peer_do(&peer, PEER_CLOSE, 0);
     wait_for_state(leaked.fd, TCP_CLOSE_WAIT);
     char more[64];
-    snprintf(more, sizeof more, ",\"fds\":[%d,%d,%d]", fds[0], fds[1], fds[2]);
+    snprintf(more, sizeof more, ",\"fds\":[%d,%d,%d,%d]", fds[0], fds[1], fds[2], fds[3]);
     report_leaked(&leaked, getpid(), thread_id(), TCP_CLOSE_WAIT, &peer, more);
 
     int closed = 0;
