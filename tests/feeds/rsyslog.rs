@@ -204,3 +204,34 @@ fn a_collector_that_is_never_there_is_told_of() {
         "{outcome:#?}"
     );
 }
+
+/// What could not be delivered before the end is delivered by the next run, before its own lines.
+#[test]
+fn a_spool_outlives_the_agent() {
+    let mut rsyslog = Rsyslog::new();
+    let spool = rsyslog.path("spool");
+    let output = format!("{}?spool={}", rsyslog.tcp(), spool.display());
+    let outcome = Outcome::of(&mut replay(&stored("close_wait.strec"), &output), SOON);
+    outcome.check_code(0);
+    assert!(outcome.stderr.contains("wait in its spool"), "{outcome:#?}");
+    rsyslog.start();
+    let outcome = Outcome::of(&mut replay(&stored("progress.strec"), &output), SOON);
+    outcome.check_code(0);
+    assert_eq!(outcome.stderr, "");
+    let parsed = rsyslog.parsed(5);
+    let causes: Vec<_> = parsed
+        .iter()
+        .map(|parsed| parsed.message["socktrace"]["leak"]["cause"].clone())
+        .collect();
+    let null = Value::Null;
+    assert_eq!(
+        causes,
+        [
+            null.clone(),
+            "closed".into(),
+            null.clone(),
+            "progress".into(),
+            null
+        ]
+    );
+}

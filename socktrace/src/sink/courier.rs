@@ -62,6 +62,11 @@ impl<T: Transport> Courier<T> {
         }
     }
 
+    /// Where it tells what happens.
+    pub(super) fn own_board(&self) -> Arc<Board> {
+        Arc::clone(&self.board)
+    }
+
     /// Delivers one piece; lines that will never be taken, and why.
     fn deliver(&mut self, piece: &[u8]) -> Result<(), (String, u64)> {
         let mut pause = FIRST_PAUSE;
@@ -126,7 +131,7 @@ impl<T: Transport> Sink for Courier<T> {
     }
 
     fn board(&self) -> Option<Arc<Board>> {
-        Some(Arc::clone(&self.board))
+        Some(self.own_board())
     }
 }
 

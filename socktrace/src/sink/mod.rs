@@ -3,6 +3,7 @@
 //! * [`Target`]: a destination as it is named on the command line.
 //! * `file`: a file that may be rotated; `syslog`: a daemon or collector.
 //! * `courier`: delivery to counterparts that may be away; [`Board`]: what it tells meanwhile.
+//! * `spool`: lines on disk until they were taken.
 //! * [`Sink`]: something that takes batches of lines; [`LineSink`] is one over any writer.
 //! * [`open`]: the sink for a target.
 //! * [`Sinks`]: several at once, none of which can stop another or whoever writes to them.
@@ -15,6 +16,7 @@ mod line;
 mod open;
 mod queue;
 mod sinks;
+mod spool;
 mod syslog;
 mod target;
 
@@ -22,6 +24,7 @@ mod target;
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use board::Board;
 pub use error::SinkError;
@@ -52,6 +55,9 @@ pub trait Sink: Send {
     fn reopen(&mut self) -> Result<(), SinkError> {
         Ok(())
     }
+
+    /// No more lines will come: waits until those written have arrived, at most for about `patience`.
+    fn settle(&mut self, _patience: Duration) {}
 
     /// Where it tells what happens during a long [`Self::write`], and is told that the end has come.
     fn board(&self) -> Option<Arc<Board>> {

@@ -4,9 +4,11 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::{AsFd, AsRawFd};
 
-use super::courier::Courier;
+use super::courier::{Courier, Transport};
 use super::file::FileSink;
+use super::spool::Spooled;
 use super::syslog::Syslog;
+use super::target::SpoolTarget;
 use super::{LineSink, Sink, SinkError, Target};
 use crate::clock;
 
@@ -21,11 +23,24 @@ pub fn open(target: &Target) -> Result<Box<dyn Sink>, SinkError> {
     let opened: io::Result<Box<dyn Sink>> = match target {
         Target::Stdout => stdout()
             .map(|file| -> Box<dyn Sink> { Box::new(LineSink::new(name.clone(), Patient(file))) }),
-        Target::Syslog(syslog) => Ok(Box::new(Courier::new(Syslog::new(name.clone(), syslog)))),
+        Target::Syslog(syslog) => {
+            delivered(Syslog::new(name.clone(), syslog), syslog.spool.as_ref())
+        }
         Target::File(file) => FileSink::open(name.clone(), file, clock::System)
             .map(|sink| -> Box<dyn Sink> { Box::new(sink) }),
     };
     opened.map_err(|reason| SinkError::Open { name, reason })
+}
+
+/// A sink that delivers through `transport`, from a spool if there is one.
+fn delivered(
+    transport: impl Transport + 'static,
+    spool: Option<&SpoolTarget>,
+) -> io::Result<Box<dyn Sink>> {
+    Ok(match spool {
+        None => Box::new(Courier::new(transport)),
+        Some(spool) => Box::new(Spooled::start(transport, &spool.folder, spool.size)?),
+    })
 }
 
 /// Standard output without the buffer of [`io::Stdout`], which would cut a batch into several writes

@@ -15,6 +15,9 @@ const CAPACITY: usize = 4 * 1024 * 1024;
 /// Buffers that grew beyond this during a burst are given back after it.
 const KEEP: usize = 256 * 1024;
 
+/// How long the last lines may take from a spool: less than whoever ends the queue waits for.
+const SETTLE: Duration = Duration::from_secs(3);
+
 /// Writing a batch needs little.
 const STACK: usize = 128 * 1024;
 
@@ -271,6 +274,11 @@ fn drain(mut sink: Box<dyn Sink>, shared: &Shared) {
         if !state.written(&name, result) {
             break;
         }
+    }
+    if state.over.is_none() {
+        drop(state);
+        sink.settle(SETTLE);
+        state = shared.lock();
     }
     state.over.get_or_insert(Over::Written);
     drop(state);

@@ -28,6 +28,22 @@ pub enum Report {
         /// Why.
         reason: String,
     },
+    /// At the end, lines are still in the spool; the next run delivers them.
+    #[error("{name} did not take everything; {bytes} bytes wait in its spool for the next run")]
+    Kept {
+        /// Which sink.
+        name: String,
+        /// How many.
+        bytes: u64,
+    },
+    /// A part of the spool could not be read.
+    #[error("the spool of {name} is damaged: {bytes} bytes of it are lost")]
+    Damaged {
+        /// Which sink.
+        name: String,
+        /// How many.
+        bytes: u64,
+    },
     /// It is too slow: lines are being dropped.
     #[error("{name} is too slow; lines are being dropped")]
     Full {

@@ -88,7 +88,8 @@ pub(crate) struct OutputArgs {
     ///
     /// syslog:///dev/log, syslog+udp://host:514 and syslog+tcp://host:601 send each line with a header of
     /// RFC 5424; options are facility=daemon, app-name=socktrace and enterprise=32473. A collector that is
-    /// away is tried again until it is back; lines wait in memory meanwhile, up to 4 MiB.
+    /// away is tried again until it is back. Lines wait in memory meanwhile, up to 4 MiB, or on disk, also
+    /// over the end of socktrace: spool=/var/lib/socktrace/siem and spool-size=64MiB.
     #[arg(long, value_name = "-|FILE|URL")]
     pub(crate) output: Vec<PathBuf>,
     /// Whether text is coloured

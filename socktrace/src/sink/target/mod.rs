@@ -57,6 +57,45 @@ impl Rotation {
     }
 }
 
+/// Where lines wait on disk for a counterpart that is away.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SpoolTarget {
+    /// A folder of its own.
+    pub folder: PathBuf,
+    /// Most bytes.
+    pub size: u64,
+}
+
+impl SpoolTarget {
+    /// Room if none is given: some 60,000 findings.
+    const SIZE: u64 = 64 << 20;
+    /// Less has no room for a batch and the next.
+    const LEAST: u64 = 8 << 20;
+
+    /// The options `spool=/var/lib/socktrace/siem&spool-size=64MiB`.
+    fn of(address: &mut Address) -> Result<Option<Self>, String> {
+        let folder = address.option("spool", |text| {
+            if text.starts_with('/') {
+                Ok(PathBuf::from(text))
+            } else {
+                Err("it is the absolute path of a folder".to_owned())
+            }
+        })?;
+        let size = address.option("spool-size", crate::units::bytes)?;
+        match (folder, size) {
+            (None, None) => Ok(None),
+            (None, Some(_)) => Err("spool-size needs spool".to_owned()),
+            (Some(_), Some(size)) if size < Self::LEAST => {
+                Err(format!("spool-size is at least {} MiB", Self::LEAST >> 20))
+            }
+            (Some(folder), size) => Ok(Some(Self {
+                folder,
+                size: size.unwrap_or(Self::SIZE),
+            })),
+        }
+    }
+}
+
 /// See [`Target::parse`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
@@ -274,6 +313,9 @@ mod tests {
             ("syslog:///dev/log?facility=local9", "local0 to local7"),
             ("syslog:///dev/log?app-name=a%20b", "printable"),
             ("syslog+tcp://h?enterprise=x", "number"),
+            ("syslog+tcp://h?spool=a", "absolute"),
+            ("syslog+tcp://h?spool-size=9MiB", "needs spool"),
+            ("syslog+tcp://h?spool=/a&spool-size=1MiB", "at least 8 MiB"),
             ("file://host/a", "a host"),
             ("file:///", "no path"),
             ("file:///a?size=1", "size is no option"),

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::SpoolTarget;
 use super::address::Address;
 use crate::schema::{Envelope, Facility};
 
@@ -13,6 +14,8 @@ pub struct SyslogTarget {
     pub wire: Wire,
     /// What the headers say.
     pub envelope: Envelope,
+    /// Where lines wait while it is away; `None`: in memory.
+    pub spool: Option<SpoolTarget>,
 }
 
 /// How a syslog daemon or collector is reached.
@@ -35,7 +38,7 @@ const TCP_PORT: u16 = 601;
 
 impl SyslogTarget {
     /// `syslog:///dev/log`, `syslog+udp://host:514`, `syslog+tcp://host:601`, each with the options
-    /// `facility`, `app-name` and `enterprise`.
+    /// `facility`, `app-name`, `enterprise`, `spool` and `spool-size`.
     pub(super) fn of(address: &mut Address) -> Result<Self, String> {
         let wire = match address.scheme() {
             "syslog+udp" => {
@@ -65,7 +68,12 @@ impl SyslogTarget {
         })? {
             envelope.enterprise = number;
         }
-        Ok(Self { wire, envelope })
+        let spool = SpoolTarget::of(address)?;
+        Ok(Self {
+            wire,
+            envelope,
+            spool,
+        })
     }
 }
 

@@ -1,0 +1,172 @@
+//! A sink that writes to a spool, with a thread that delivers from it.
+
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use super::super::courier::{Courier, Transport};
+use super::super::{Board, Report, Sink, SinkError};
+use super::{Given, Spool};
+
+/// Delivering needs little.
+const STACK: usize = 128 * 1024;
+/// How long a spool that cannot be read is left alone.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A sink over a spool.
+pub(in super::super) struct Spooled {
+    name: String,
+    shared: Arc<Shared>,
+    board: Arc<Board>,
+}
+
+struct Shared {
+    spool: Mutex<Spool>,
+    /// A batch was appended.
+    appended: Condvar,
+}
+
+impl Shared {
+    /// A thread that panicked holding the lock has left a spool whose cursor may lag behind, no worse.
+    fn lock(&self) -> MutexGuard<'_, Spool> {
+        self.spool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Spooled {
+    /// Opens the spool in `folder` and starts to deliver what is in it through `transport`.
+    pub(in super::super) fn start(
+        transport: impl Transport + 'static,
+        folder: &Path,
+        most: u64,
+    ) -> io::Result<Self> {
+        let (spool, given) = Spool::open(folder, most)?;
+        let shared = Arc::new(Shared {
+            spool: Mutex::new(spool),
+            appended: Condvar::new(),
+        });
+        let name = transport.name().to_owned();
+        let courier = Courier::new(transport);
+        let board = courier.own_board();
+        tell(&board, &name, given);
+        let of_thread = Arc::clone(&shared);
+        let thread = thread::Builder::new()
+            .name("courier".to_owned())
+            .stack_size(STACK);
+        thread.spawn(move || deliver(courier, &of_thread))?;
+        Ok(Self {
+            name,
+            shared,
+            board,
+        })
+    }
+}
+
+impl Sink for Spooled {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn write(&mut self, batch: &[u8]) -> Result<(), SinkError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let lines = super::count_lines(batch);
+        let appended = self.shared.lock().append(batch);
+        self.shared.appended.notify_all();
+        match appended {
+            Ok(0) => Ok(()),
+            Ok(dropped) => Err(SinkError::Write {
+                name: self.name.clone(),
+                reason: io::Error::other("its spool is full, the oldest lines made room"),
+                lines: dropped,
+            }),
+            Err(reason) => Err(SinkError::Write {
+                name: format!("the spool of {}", self.name),
+                reason,
+                lines,
+            }),
+        }
+    }
+
+    fn board(&self) -> Option<Arc<Board>> {
+        Some(Arc::clone(&self.board))
+    }
+
+    /// Waits until everything was delivered or the time is up. What is left stays for the next run.
+    fn settle(&mut self, patience: Duration) {
+        let spool = self.shared.lock();
+        let waits = |spool: &mut Spool| !spool.is_empty();
+        let waited = self
+            .shared
+            .appended
+            .wait_timeout_while(spool, patience, waits);
+        let (spool, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if !spool.is_empty() {
+            self.board.post(Report::Kept {
+                name: self.name.clone(),
+                bytes: spool.bytes(),
+            });
+        }
+    }
+}
+
+/// The thread: delivers batch after batch, until the process ends.
+fn deliver(mut courier: Courier<impl Transport>, shared: &Shared) {
+    let board = courier.own_board();
+    let name = courier.name().to_owned();
+    let mut spool = shared.lock();
+    loop {
+        let batch = match spool.next() {
+            Ok((Some(batch), damaged)) => {
+                tell(&board, &name, Given { damaged });
+                batch
+            }
+            Ok((None, damaged)) => {
+                tell(&board, &name, Given { damaged });
+                let waited = shared.appended.wait(spool);
+                spool = waited.unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            Err(reason) => {
+                board.post(failed(&name, reason));
+                let waited = shared.appended.wait_timeout(spool, PAUSE);
+                (spool, _) = waited.unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+        };
+        let number = spool.position();
+        drop(spool);
+        let delivered = courier.write(&batch);
+        if let Err(error) = delivered {
+            board.post(Report::Failed(error));
+        }
+        spool = shared.lock();
+        // It may have been dropped meanwhile to make room; it was delivered all the same.
+        if spool.position() == number
+            && let Err(reason) = spool.taken(&batch)
+        {
+            board.post(failed(&name, reason));
+        }
+        shared.appended.notify_all();
+    }
+}
+
+fn failed(name: &str, reason: io::Error) -> Report {
+    Report::Failed(SinkError::Write {
+        name: format!("the spool of {name}"),
+        reason,
+        lines: 0,
+    })
+}
+
+fn tell(board: &Board, name: &str, given: Given) {
+    if given.damaged > 0 {
+        board.post(Report::Damaged {
+            name: name.to_owned(),
+            bytes: given.damaged,
+        });
+    }
+}
