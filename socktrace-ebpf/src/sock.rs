@@ -29,6 +29,7 @@ pub mod state {
     pub const FIN_WAIT2: u32 = 5;
     pub const CLOSE: u32 = 7;
     pub const CLOSE_WAIT: u32 = 8;
+    pub const LAST_ACK: u32 = 9;
     pub const LISTEN: u32 = 10;
 }
 

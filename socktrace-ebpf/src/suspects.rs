@@ -5,6 +5,7 @@
 
 use socktrace_common::config::mode;
 use socktrace_common::maps::{SuspectEntry, entry_flag};
+use socktrace_common::wire::sock_flag;
 
 use crate::globals::config;
 use crate::maps::{SUSPECTS, count};
@@ -79,10 +80,33 @@ pub fn add(sk: u64, cookie: u64, since_ns: u64, sk_err: u32, found: bool) {
         Ok(()) => {
             count!(suspects_added);
         }
-        Err(_) if found && SUSPECTS.get_ptr(sk).is_some() => {}
+        // What a reading finds it also tells of: nothing is lost if the table has no room.
+        Err(_) if found => {}
         Err(_) => {
             count!(suspects_lost);
         }
+    }
+}
+
+/// What the table knows of `sk`, as bits of a record's `Sock::flags`, for what a reading shows. A socket
+/// that a reading has put there counts as unlisted until a walk tells of it: the kernel may ask for the
+/// same record twice.
+#[inline(always)]
+pub fn listed(sk: u64) -> u8 {
+    if config!(mode) != mode::RUN {
+        return 0;
+    }
+    let Some(entry) = SUSPECTS.get_ptr(sk) else {
+        return sock_flag::UNLISTED;
+    };
+    // SAFETY: the map gave the pointer.
+    let flags = unsafe { (*entry).flags };
+    if flags & entry_flag::REPORTED != 0 {
+        sock_flag::TOLD
+    } else if flags & entry_flag::FOUND != 0 {
+        sock_flag::UNLISTED
+    } else {
+        sock_flag::WAITING
     }
 }
 

@@ -73,6 +73,13 @@ pub mod sock_flag {
     pub const DEAD: u8 = 4;
     /// The connection was once established (`rcv_nxt` has left 0).
     pub const ESTABLISHED_ONCE: u8 = 8;
+    /// In what a reading of `run` shows, one of the next three. The table of suspects has the socket
+    /// since it was seen coming into its state: a walk will tell of it in time.
+    pub const WAITING: u8 = 16;
+    /// A walk has told of it.
+    pub const TOLD: u8 = 32;
+    /// Neither: until this reading nobody had it in the table, if that has room for it now.
+    pub const UNLISTED: u8 = 64;
 }
 
 plain! {

@@ -7,10 +7,9 @@
 //! one of their own included.
 
 use socktrace_common::config::mode;
-use socktrace_common::wire::{Held, Task, kind};
+use socktrace_common::wire::{Held, Task, kind, sock_flag};
 
 use crate::globals::{config, offset};
-use crate::maps::SUSPECTS;
 use crate::output::{now, plain_header, write_record};
 use crate::sock::{self, read, state};
 use crate::suspects::{self, CookieSource};
@@ -49,12 +48,17 @@ pub extern "C" fn truth_task_file(ctx: *const TaskFile) -> i32 {
     };
     let tcp_state = sock::state_of(sk);
     let leakable = suspects::is_leakable(sk, tcp_state);
-    if config!(mode) != mode::SCAN && !leakable && tcp_state != state::LISTEN {
+    if config!(mode) != mode::SCAN
+        && !leakable
+        && tcp_state != state::LISTEN
+        && tcp_state != state::LAST_ACK
+    {
         return 0;
     }
     let at = now();
     let cookie = suspects::cookie_or_new(sk, CookieSource::Seen, at);
-    if config!(mode) == mode::RUN && leakable && SUSPECTS.get_ptr(sk).is_none() {
+    let listed = suspects::listed(sk);
+    if listed == sock_flag::UNLISTED && leakable {
         suspects::add(sk, cookie, at, sock::error_of(sk), true);
     }
     let leader: u64 = read(task, offset!(group_leader));
@@ -77,6 +81,7 @@ pub extern "C" fn truth_task_file(ctx: *const TaskFile) -> i32 {
     };
     // SAFETY: `held` is ours.
     unsafe { sock::describe(&raw mut held.sock, sk, cookie, tcp_state) };
+    held.sock.flags |= listed;
     // Without room the kernel asks again, and the same is told.
     let _ = write_record(meta, &held);
     0

@@ -7,11 +7,9 @@
 //! mini-sockets come by too, and are smaller than a `struct sock`.
 
 use aya_ebpf::helpers::generated::bpf_get_socket_cookie;
-use socktrace_common::config::mode;
-use socktrace_common::wire::{Unheld, kind};
+use socktrace_common::wire::{Unheld, kind, sock_flag};
 
 use crate::globals::config;
-use crate::maps::SUSPECTS;
 use crate::output::{now, plain_header, write_record};
 use crate::sock::{self, state};
 use crate::suspects::{self, CookieSource};
@@ -44,7 +42,8 @@ pub extern "C" fn truth_tcp(ctx: *const Tcp) -> i32 {
     }
     let at = now();
     let cookie = suspects::cookie_or_new(sk, CookieSource::Seen, at);
-    if config!(mode) == mode::RUN && SUSPECTS.get_ptr(sk).is_none() {
+    let listed = suspects::listed(sk);
+    if listed == sock_flag::UNLISTED {
         suspects::add(sk, cookie, at, 0, true);
     }
     let mut unheld = Unheld {
@@ -55,6 +54,7 @@ pub extern "C" fn truth_tcp(ctx: *const Tcp) -> i32 {
     };
     // SAFETY: `unheld` is ours.
     unsafe { sock::describe(&raw mut unheld.sock, sk, cookie, state::CLOSE_WAIT) };
+    unheld.sock.flags |= listed;
     // Without room the kernel asks again, and the same is told.
     let _ = write_record(meta, &unheld);
     0

@@ -55,7 +55,7 @@ pub extern "C" fn walk_suspects(ctx: *const MapElem) -> i32 {
     } else if ASKED.get_ptr(sk).is_some() {
         let seqs = sock::seqs(sk);
         // Without room the kernel asks again.
-        let _ = tell(meta, sk, entry, seqs, seqs, suspect_flag::ASKED);
+        let _ = tell(meta, sk, entry, seqs, entry.seqs, suspect_flag::ASKED);
     }
     0
 }

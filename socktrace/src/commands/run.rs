@@ -17,7 +17,7 @@ use super::{Failure, tracker_config};
 use crate::cli::{Exit, FindingGate, RunSettings};
 use crate::clock::{self, Clock as _};
 use crate::decode::{gap_record, mark_record};
-use crate::model::{BootTime, Cookie, HookReport, KernelAddr, Mark, Status, StatusReason};
+use crate::model::{BootTime, HookReport, Mark, Question, Status, StatusReason};
 use crate::sink::WhenFull;
 use crate::source::kernel::iterators::Iterators;
 use crate::source::kernel::loader::Mode;
@@ -70,7 +70,7 @@ pub(super) fn execute(settings: RunSettings) -> Result<Exit, Failure> {
 /// A question to the kernel that takes a while to answer.
 enum Job {
     Walk { older_than: BootTime },
-    Truth { asked: Vec<(Cookie, KernelAddr)> },
+    Truth { asked: Vec<Question> },
 }
 
 /// Asks the kernel on a thread of its own: a walk or a reading must not hold up the ring.

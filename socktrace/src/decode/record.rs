@@ -11,7 +11,7 @@ use super::DecodeError;
 use super::error::BadField;
 use super::frame::{MAX_CPUS, header};
 use super::socket::{
-    errno, known_bits, moment, owner, reserved, seqs, socket, some_task, task, tcp_state,
+    errno, known_bits, moment, owner, reserved, seqs, sighted, socket, some_task, task, tcp_state,
 };
 use crate::model::{
     Accept, BootTime, Connect, Event, Gap, GapPlace, Held, Mark, Record, Release, Socket,
@@ -150,7 +150,7 @@ fn suspect(wire: &wire::Suspect) -> Result<Event, BadField> {
 }
 
 fn held(wire: &wire::Held, context: DecodeContext) -> Result<Event, BadField> {
-    let socket = socket(&wire.sock)?;
+    let (socket, listed) = sighted(&wire.sock)?;
     Ok(Event::Held(Held {
         socket,
         seqs: seqs(wire.seqs),
@@ -161,17 +161,19 @@ fn held(wire: &wire::Held, context: DecodeContext) -> Result<Event, BadField> {
         ack_backlog: wire.ack_backlog,
         max_ack_backlog: wire.max_ack_backlog,
         idle: idle(&socket, wire.idle_jiffies, context),
+        listed,
     }))
 }
 
 fn unheld(wire: &wire::Unheld, context: DecodeContext) -> Result<Event, BadField> {
     reserved("reserved", wire.reserved)?;
-    let socket = socket(&wire.sock)?;
+    let (socket, listed) = sighted(&wire.sock)?;
     let idle = idle(&socket, wire.idle_jiffies, context);
     Ok(Event::Unheld(Unheld {
         socket,
         seqs: seqs(wire.seqs),
         idle,
+        listed,
     }))
 }
 

@@ -6,8 +6,8 @@ use socktrace_common::wire::{self, owner_flag, role, sock_flag, touch_op};
 
 use super::error::BadField;
 use crate::model::{
-    BootTime, Comm, Cookie, Family, KernelAddr, Owner, Role, Seqs, Socket, Task, TcpState, Tgid,
-    Tid, Touch, TouchOp,
+    BootTime, Comm, Cookie, Family, KernelAddr, Listed, Owner, Role, Seqs, Socket, Task, TcpState,
+    Tgid, Tid, Touch, TouchOp,
 };
 
 /// `AF_INET` and `AF_INET6` (include/linux/socket.h); Linux never changes them.
@@ -40,6 +40,26 @@ pub(super) fn socket(wire: &wire::Sock) -> Result<Socket, BadField> {
         local: address("sock.laddr", wire.laddr, wire.lport, family)?,
         peer: address("sock.raddr", wire.raddr, wire.rport, family)?,
     })
+}
+
+/// A socket that a reading shows, with what the table of suspects knows of it.
+pub(super) fn sighted(wire: &wire::Sock) -> Result<(Socket, Option<Listed>), BadField> {
+    const LISTED: u8 = sock_flag::WAITING | sock_flag::TOLD | sock_flag::UNLISTED;
+    let listed = match wire.flags & LISTED {
+        0 => None,
+        sock_flag::WAITING => Some(Listed::Waiting),
+        sock_flag::TOLD => Some(Listed::Told),
+        sock_flag::UNLISTED => Some(Listed::Not),
+        several => {
+            return Err(BadField::new(
+                "sock.flags",
+                several,
+                "one of waiting, told and unlisted",
+            ));
+        }
+    };
+    let flags = wire.flags & !LISTED;
+    Ok((socket(&wire::Sock { flags, ..*wire })?, listed))
 }
 
 /// One end. An IPv4 socket must have IPv4 addresses; an IPv6 socket may have either. The error shows an

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{BootTime, Role, Seqs, Socket, Task, TcpState, Tgid, Tid};
+use super::{BootTime, Cookie, KernelAddr, Role, Seqs, Socket, Task, TcpState, Tgid, Tid};
 
 /// One decoded record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,6 +177,32 @@ pub struct Held {
     pub max_ack_backlog: u32,
     /// Time since the peer last acknowledged or we last sent: a lower bound of its idleness.
     pub idle: Option<Duration>,
+    /// What the kernel's table of suspects knew of it; `None` where that was not told: in `scan`, and in
+    /// recordings of older agents.
+    pub listed: Option<Listed>,
+}
+
+/// What the kernel's table of suspects knew of a socket when a reading came by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Listed {
+    /// Nothing: it was not seen coming into its state, or there was no room for it. If there is room now,
+    /// the reading has put it there.
+    Not,
+    /// It was seen coming into its state. A walk will tell of it when it is old enough.
+    Waiting,
+    /// A walk has told of it, and will not again.
+    Told,
+}
+
+/// Something to be asked in a reading of the truth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// The socket.
+    pub cookie: Cookie,
+    /// Where it is.
+    pub kaddr: KernelAddr,
+    /// Answer also if somebody is seen to hold it: what the table knows of it is not known here.
+    pub always: bool,
 }
 
 /// See [`socktrace_common::wire::Unheld`].
@@ -188,6 +214,8 @@ pub struct Unheld {
     pub seqs: Seqs,
     /// As in [`Held`].
     pub idle: Option<Duration>,
+    /// As in [`Held`].
+    pub listed: Option<Listed>,
 }
 
 /// Records were lost.

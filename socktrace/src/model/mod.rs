@@ -7,8 +7,8 @@ mod report;
 mod socket;
 
 pub use event::{
-    Accept, Connect, Event, Gap, GapPlace, Held, Mark, Owner, Record, Release, StateChange,
-    Suspect, Touch, TouchOp, Unheld,
+    Accept, Connect, Event, Gap, GapPlace, Held, Listed, Mark, Owner, Question, Record, Release,
+    StateChange, Suspect, Touch, TouchOp, Unheld,
 };
 pub use finding::{Blame, Cause, Diagnosis, Holder, Kind, Leak, OwnerVia, Phase};
 pub use ids::{BootTime, Comm, Cookie, KernelAddr, Tgid, Tid};

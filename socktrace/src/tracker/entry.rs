@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{
-    BootTime, Cause, Diagnosis, Holder, Kind, Leak, Phase, Role, Seqs, Socket, StateChange,
-    Suspect, TcpState,
+    Blame, BootTime, Cause, Diagnosis, Holder, Kind, Leak, Listed, Phase, Role, Seqs, Socket,
+    StateChange, Suspect, TcpState,
 };
 use crate::verdict::{End, Evidence, Trail, blame, diagnose, made_progress};
 
@@ -34,6 +34,13 @@ pub(super) struct Entry {
     /// Number of the reading during which it was told of. That reading proves nothing about it: some
     /// of its holders had been passed by then.
     pub(super) born: u16,
+    /// Whether a record of the kernel's table about it has arrived, and what it was like then: this and
+    /// `told_copied` tell whether somebody has used it since without moving a byte, to accept it or to read
+    /// its end.
+    told: Told,
+    told_copied: u32,
+    /// Whether the kernel's tables know more of it than is known here, and no walk will tell.
+    pub(super) doubt: Doubt,
     /// Number of the reading it was last asked for in.
     pub(super) asked: u16,
     /// What the reading in flight has shown of it.
@@ -41,6 +48,8 @@ pub(super) struct Entry {
     /// The holders that the reading in flight has shown.
     pub(super) fresh: Vec<Holder>,
     end: End,
+    /// The thread that was blamed last, 0 if none was.
+    blamed: u32,
     trail: Option<Box<Trail>>,
     /// Sorted by process and descriptor. Shared among the connections in one listener's queue.
     holders: Option<Arc<[Holder]>>,
@@ -51,6 +60,35 @@ pub(super) struct Entry {
 pub(super) struct Charge {
     pub(super) kind: Kind,
     pub(super) diagnosis: Option<Diagnosis>,
+}
+
+/// See [`Entry::doubt`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doubt {
+    /// They do not.
+    None,
+    /// They do, and are to be asked.
+    ToAsk,
+    /// They were asked, in the reading in flight or before, and have not answered.
+    Asked,
+}
+
+/// See [`Entry::told`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Never,
+    Queued,
+    Accepted,
+}
+
+impl Told {
+    fn of(socket: &Socket) -> Self {
+        if socket.no_socket {
+            Self::Queued
+        } else {
+            Self::Accepted
+        }
+    }
 }
 
 /// What a reading of the truth has shown of a socket, the strongest last.
@@ -92,6 +130,10 @@ impl Entry {
             episode: 0,
             charge: None,
             born,
+            told: Told::Never,
+            told_copied: 0,
+            blamed: 0,
+            doubt: Doubt::None,
             asked: born,
             sight: Sight::Nothing,
             fresh: Vec::new(),
@@ -115,6 +157,9 @@ impl Entry {
 
     /// Takes what a suspect's record says about its owner and its end.
     pub(super) fn absorb(&mut self, suspect: &Suspect) {
+        self.told = Told::of(&suspect.socket);
+        self.told_copied = suspect.seqs.copied_seq;
+        self.doubt = Doubt::None;
         self.learn_end(End::of_suspect(suspect));
         let trail = Trail::from(&suspect.owner);
         // The kernel's table of owners may have lost what it knew.
@@ -126,6 +171,16 @@ impl Entry {
     /// Takes what a state change says about the end.
     pub(super) fn absorb_change(&mut self, change: &StateChange) {
         self.learn_end(End::of_change(change));
+    }
+
+    /// Takes what the kernel's table knew of it when a reading came by. It tells of a socket once: that may
+    /// have been lost, or somebody has used the socket since.
+    pub(super) fn learn_listed(&mut self, listed: Option<Listed>) {
+        let now = (Told::of(&self.socket), self.seqs.copied_seq);
+        let used = (self.told, self.told_copied) != now;
+        if used && listed == Some(Listed::Told) && self.doubt == Doubt::None {
+            self.doubt = Doubt::ToAsk;
+        }
     }
 
     pub(super) fn learn_end(&mut self, end: End) {
@@ -158,11 +213,13 @@ impl Entry {
         }
     }
 
-    /// Charges a finding anew under `kind`; whether that changed anything.
+    /// Charges a finding anew under `kind`; whether that changed anything, the thread that is blamed included.
     pub(super) fn recharge(&mut self, kind: Kind) -> bool {
         let charge = Some(self.charge(kind));
-        let changed = self.charge != charge;
-        self.charge = charge;
+        let tid = self.blame(kind).and_then(|blame| blame.tid);
+        let blamed = tid.map_or(0, |tid| tid.0);
+        let changed = (self.charge, self.blamed) != (charge, blamed);
+        (self.charge, self.blamed) = (charge, blamed);
         changed
     }
 
@@ -174,11 +231,15 @@ impl Entry {
         !same
     }
 
-    /// Takes the time since when the kernel knows a socket as a suspect, without progress until now.
+    /// Takes the time since when the kernel knows a socket as a suspect, unless bytes have moved since then
+    /// that it has not noticed.
     ///
     /// A time that was seen is better than one that was not; of two of the same sort the later one is
     /// after progress, unless neither was seen, when the earlier one says more.
     pub(super) fn learn_since(&mut self, suspect: &Suspect) {
+        if made_progress(suspect.seqs_since, suspect.seqs, suspect.socket.state) {
+            return;
+        }
         let takes = match (self.since_seen, suspect.since_seen) {
             (false, true) => true,
             (true, false) => false,
@@ -243,8 +304,12 @@ impl Entry {
                 trail.role
             },
             holders: self.holders().to_vec(),
-            blame: blame(kind, self.holders(), &trail),
+            blame: self.blame(kind),
         })
+    }
+
+    fn blame(&self, kind: Kind) -> Option<Blame> {
+        blame(kind, self.holders(), &self.trail())
     }
 
     /// The finding's end; `None` while it is none.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::model::{BootTime, Cause, Holder, Kind, TcpState};
 use crate::verdict::{can_leak, kind_of, made_progress};
 
-use super::entry::{Entry, Sight};
+use super::entry::{Doubt, Entry, Sight};
 use super::listeners::Acceptors;
 
 /// A complete reading.
@@ -101,6 +101,10 @@ impl Entry {
         }
         if !self.is_ripe(truth) {
             return Outcome::Keep;
+        }
+        if self.doubt == Doubt::ToAsk {
+            // Who used it is known, but not here.
+            return Outcome::Defer;
         }
         self.set_holders(holders);
         self.recharge(kind);

@@ -17,7 +17,7 @@
 //! * `entry`: what is known of one socket.
 //! * `former`: what is kept of sockets that were findings.
 //! * `judge`: what a reading of the truth means for one socket.
-//! * `reading`: the reading in flight, and what happens at its end.
+//! * `reading`: the reading in flight, and what happens at its end; `refused`: what did not fit.
 //! * `observe`: what single records mean.
 //! * `listeners`: who accepts for a queued connection.
 //! * `schedule`: when to walk and when to read.
@@ -29,6 +29,7 @@ mod judge;
 mod listeners;
 mod observe;
 mod reading;
+mod refused;
 mod schedule;
 #[cfg(test)]
 mod tests;
@@ -39,7 +40,7 @@ use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::mem;
 use std::time::Duration;
 
-use crate::model::{BootTime, Cookie, Event, Gap, GapPlace, KernelAddr, Leak, Mark, Phase, Record};
+use crate::model::{BootTime, Cookie, Event, Gap, GapPlace, Leak, Mark, Phase, Question, Record};
 use entry::Entry;
 use former::Former;
 use reading::Reading;
@@ -69,9 +70,10 @@ pub enum Action {
     /// Walk over the kernel's table of suspects. Its records go to [`Tracker::handle_event`], between
     /// [`Mark::WalkBegin`] and [`Mark::WalkEnd`].
     Walk,
-    /// Read who holds what, and ask about these sockets where nobody is seen to hold them. The records
-    /// go to [`Tracker::handle_event`], between [`Mark::TruthBegin`] and [`Mark::TruthEnd`].
-    Prove(Vec<(Cookie, KernelAddr)>),
+    /// Read who holds what, and ask about these sockets where nobody is seen to hold them, or
+    /// [`Question::always`]. The records go to [`Tracker::handle_event`], between [`Mark::TruthBegin`] and
+    /// [`Mark::TruthEnd`].
+    Prove(Vec<Question>),
     /// Tell the world of a finding.
     Report(Leak),
     /// Tell the world that sockets could not be tracked for lack of room ([`GapPlace::Tracker`]).
@@ -144,7 +146,7 @@ impl Tracker {
         let overdue = self.schedule.advance(now);
         if overdue.walk {
             // What it would have told is marked as told in the kernel: only a reading can find it now.
-            self.reading.heal();
+            self.schedule.want_proof_after_loss();
         }
         if overdue.prove {
             self.discard_reading();
@@ -154,7 +156,7 @@ impl Tracker {
     /// When [`Self::handle_timeout`] wants to be called next, whatever happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<BootTime> {
-        self.schedule.timeout(!self.entries.is_empty())
+        self.schedule.timeout(self.is_busy())
     }
 
     /// The next thing to do, if there is one. At most one walk or reading is in flight.
@@ -169,7 +171,7 @@ impl Tracker {
                 lost: self.lost - lost,
             }));
         }
-        match self.schedule.next(!self.entries.is_empty())? {
+        match self.schedule.next(self.is_busy())? {
             Job::Walk => Some(Action::Walk),
             Job::Prove => Some(Action::Prove(self.ask())),
         }
@@ -187,10 +189,21 @@ impl Tracker {
         self.open
     }
 
-    /// How many records about sockets could not be kept for lack of room.
+    /// How many sockets, holders and listeners could not be kept for lack of room, each counted once.
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.lost
+    }
+
+    /// How many sockets are possible leaks now and could not be tracked for lack of room.
+    #[must_use]
+    pub fn untracked(&self) -> usize {
+        self.reading.refused.len()
+    }
+
+    /// Whether there is anything to be read again.
+    fn is_busy(&self) -> bool {
+        !self.entries.is_empty() || self.untracked() > 0
     }
 
     fn on_mark(&mut self, at: BootTime, mark: Mark) {

@@ -19,7 +19,7 @@ impl Tracker {
         let Some(entry) = self.entries.get_mut(&cookie) else {
             let entry = Entry::of_suspect(at, suspect, self.reading.number());
             self.prove_told(at, entry.since, entry.since_seen);
-            self.track(entry, true);
+            self.track(entry, false);
             return;
         };
         entry.refresh(at, &suspect.socket, suspect.seqs);
@@ -42,7 +42,6 @@ impl Tracker {
                 .flatten();
             self.ready.extend(leak);
         } else {
-            entry.episode = entry.episode.max(suspect.episode);
             let (since, seen) = (entry.since, entry.since_seen);
             self.prove_told(at, since, seen);
         }
@@ -58,6 +57,9 @@ impl Tracker {
         };
         entry.refresh(at, &suspect.socket, suspect.seqs);
         entry.absorb(suspect);
+        if !entry.is_open() {
+            entry.learn_since(suspect);
+        }
         entry.sight = entry.sight.max(Sight::Kept);
     }
 
@@ -92,12 +94,17 @@ impl Tracker {
 
     pub(super) fn on_release(&mut self, at: BootTime, release: &Release) {
         let cookie = release.socket.cookie;
-        if self.schedule.reading() {
+        if self.schedule.proving() {
             self.reading.note_release(cookie);
         }
+        self.reading.refused.remove(cookie);
         let Some(mut entry) = self.entries.remove(&cookie) else {
             return;
         };
+        if self.reading.refused.len() > 0 {
+            // There is room for one that did not fit.
+            self.schedule.want_proof_after_loss();
+        }
         entry.refresh(at, &release.socket, release.seqs);
         let cause = match release.task {
             task if release.exiting => Cause::Exited(task),
@@ -117,12 +124,10 @@ impl Tracker {
 
     pub(super) fn on_gap(&mut self, gap: Gap) {
         match gap.place {
-            // Nothing that a reading could bring back.
+            // Nothing that a reading could bring back. One of the tracker is the tracker's own, read back
+            // from a recording.
             GapPlace::Owners | GapPlace::Tracker => {}
-            GapPlace::Ring | GapPlace::Suspects => self.schedule.want_proof_after_loss(),
-            // A suspect that was told of may have been among them, and it is told of once only.
-            GapPlace::Decode => {
-                self.reading.heal();
+            GapPlace::Ring | GapPlace::Suspects | GapPlace::Decode => {
                 self.schedule.want_proof_after_loss();
             }
         }

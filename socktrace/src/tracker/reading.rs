@@ -4,18 +4,19 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::model::{
-    BootTime, Cause, Cookie, Held, Holder, KernelAddr, Phase, Seqs, Socket, TcpState, Unheld,
+    BootTime, Cause, Cookie, Held, Holder, Listed, Phase, Question, Seqs, Socket, TcpState, Unheld,
 };
 use crate::verdict::{End, kind_of};
 
 use super::Tracker;
-use super::entry::{Entry, Sight};
+use super::entry::{Doubt, Entry, Sight};
 use super::judge::{Outcome, Truth};
 use super::listeners::Listeners;
-use super::schedule::IDLE_FACTOR;
+use super::refused::Refused;
 
-/// Holders of the same sockets that are kept at least, however few sockets may be tracked.
-const LEAST_SHARED: usize = 65_536;
+/// What is remembered of the reading in flight at least, however few sockets may be tracked: further
+/// holders of the same sockets, releases, and sockets that did not fit.
+const LEAST_ASIDE: usize = 65_536;
 
 /// State of the reading in flight, and what the next one is for.
 #[derive(Debug)]
@@ -25,22 +26,17 @@ pub(super) struct Reading {
     number: u16,
     /// No reading has been complete yet: the sockets it finds were there before anybody looked.
     first: bool,
-    /// Suspects that the kernel has told of may be unknown here, and it tells of them once only:
-    /// readings take up what they see.
-    healing: bool,
-    /// When a reading that took up what it saw was last complete.
-    healed: BootTime,
-    /// Something did not fit into the table since the reading began.
-    overflow: bool,
     released: Released,
+    /// Sockets that would be tracked if there was room.
+    pub(super) refused: Refused,
     listeners: Listeners,
     /// Room for second and further holders of sockets.
     max_shared: usize,
     shared: usize,
 }
 
-/// Sockets released while a reading that takes up sockets is in flight: what it shows of them may be
-/// older than the release.
+/// Sockets released since a reading was asked for: what it shows of them may be older than the release,
+/// which comes by another way, and often sooner.
 #[derive(Debug)]
 struct Released {
     cookies: HashSet<Cookie>,
@@ -51,33 +47,21 @@ struct Released {
 
 impl Reading {
     pub(super) fn new(max_tracked: usize) -> Self {
-        let max_shared = max_tracked.saturating_mul(4).max(LEAST_SHARED);
+        let max_shared = max_tracked.saturating_mul(4).max(LEAST_ASIDE);
+        let max_aside = max_tracked.max(LEAST_ASIDE);
         Self {
             number: 0,
             first: true,
-            healing: false,
-            healed: BootTime::default(),
-            overflow: false,
             released: Released {
                 cookies: HashSet::new(),
-                max: max_tracked,
+                max: max_aside,
                 overflow: false,
             },
+            refused: Refused::new(max_aside),
             listeners: Listeners::new(max_shared),
             max_shared,
             shared: 0,
         }
-    }
-
-    /// The next readings take up what they see.
-    pub(super) fn heal(&mut self) {
-        self.healing = true;
-    }
-
-    /// The table is full.
-    pub(super) fn overflowed(&mut self) {
-        self.healing = true;
-        self.overflow = true;
     }
 
     /// Number of the reading that began last.
@@ -87,9 +71,6 @@ impl Reading {
 
     /// A socket was released while a reading is in flight.
     pub(super) fn note_release(&mut self, cookie: Cookie) {
-        if !self.takes_up() {
-            return;
-        }
         if self.released.cookies.len() < self.released.max {
             self.released.cookies.insert(cookie);
         } else {
@@ -97,28 +78,38 @@ impl Reading {
         }
     }
 
-    fn takes_up(&self) -> bool {
-        self.first || self.healing
-    }
-
+    /// Forgets what the last reading has shown.
     fn reset(&mut self) {
-        self.released.cookies = HashSet::new();
-        self.released.overflow = false;
         self.listeners.clear();
         self.shared = 0;
+    }
+
+    /// No reading is in flight any more.
+    fn end(&mut self) {
+        self.reset();
+        self.released.cookies = HashSet::new();
+        self.released.overflow = false;
     }
 }
 
 impl Tracker {
     /// Marks all tracked sockets as asked for in the next reading, and lists them, the oldest first.
-    pub(super) fn ask(&mut self) -> Vec<(Cookie, KernelAddr)> {
+    pub(super) fn ask(&mut self) -> Vec<Question> {
         let number = self.reading.number.wrapping_add(1);
         let mut asked = Vec::with_capacity(self.entries.len());
         for (cookie, entry) in &mut self.entries {
             entry.asked = number;
-            asked.push((*cookie, entry.socket.kaddr));
+            let always = entry.doubt != Doubt::None;
+            if always {
+                entry.doubt = Doubt::Asked;
+            }
+            asked.push(Question {
+                cookie: *cookie,
+                kaddr: entry.socket.kaddr,
+                always,
+            });
         }
-        asked.sort_unstable_by_key(|(cookie, _)| *cookie);
+        asked.sort_unstable_by_key(|question| question.cookie);
         asked
     }
 
@@ -127,13 +118,6 @@ impl Tracker {
             self.discard_reading();
         }
         self.reading.reset();
-        self.reading.overflow = false;
-        // What the kernel believes to have told and nobody here knows of, for whatever reason.
-        if self.reading.first {
-            self.reading.healed = at;
-        }
-        let unhealed = at.since(self.reading.healed);
-        self.reading.healing |= unhealed >= self.config.reproof_every.saturating_mul(IDLE_FACTOR);
         self.reading.number = self.reading.number.wrapping_add(1);
         self.schedule.reading_begun(at);
     }
@@ -146,12 +130,12 @@ impl Tracker {
         let complete = complete && !self.reading.released.overflow;
         if complete {
             settled = self.judge_all(at);
-            if self.reading.takes_up() {
-                self.reading.healed = at;
-            }
             self.reading.first = false;
-            self.reading.healing = self.reading.overflow;
-            self.reading.reset();
+            self.reading.refused.settle();
+            // What it has proven to be gone has made room.
+            let room = self.entries.len() < self.config.max_tracked;
+            settled &= !room || self.reading.refused.len() == 0;
+            self.reading.end();
         } else {
             self.discard_reading();
         }
@@ -164,7 +148,8 @@ impl Tracker {
             entry.sight = Sight::Nothing;
             entry.fresh = Vec::new();
         }
-        self.reading.reset();
+        self.reading.refused.discard();
+        self.reading.end();
     }
 
     pub(super) fn on_held(&mut self, at: BootTime, held: &Held) {
@@ -179,12 +164,14 @@ impl Tracker {
         }
         let cookie = held.socket.cookie;
         if !self.entries.contains_key(&cookie) && kind_of(&held.socket, true).is_some() {
-            self.take_up(at, &held.socket, held.seqs, held.idle);
+            let told = (held.seqs, held.idle, held.listed);
+            self.take_up(at, &held.socket, told);
         }
         let Some(entry) = self.entries.get_mut(&cookie) else {
             return;
         };
         entry.refresh(at, &held.socket, held.seqs);
+        entry.learn_listed(held.listed);
         entry.learn_idle(at, held.idle);
         entry.learn_end(End::of_error(held.socket.state, held.error));
         entry.sight = Sight::Held;
@@ -208,46 +195,61 @@ impl Tracker {
         }
         let cookie = unheld.socket.cookie;
         if !self.entries.contains_key(&cookie) && kind_of(&unheld.socket, false).is_some() {
-            self.take_up(at, &unheld.socket, unheld.seqs, unheld.idle);
+            let told = (unheld.seqs, unheld.idle, unheld.listed);
+            self.take_up(at, &unheld.socket, told);
         }
         let Some(entry) = self.entries.get_mut(&cookie) else {
             return;
         };
         entry.refresh(at, &unheld.socket, unheld.seqs);
+        entry.learn_listed(unheld.listed);
         entry.learn_idle(at, unheld.idle);
         entry.sight = entry.sight.max(Sight::Unheld);
     }
 
-    /// Takes up a socket that no walk has told of, if this reading is to do so.
+    /// Takes up a socket that no walk has told of, unless one will.
     ///
-    /// The first reading finds sockets that were there before anybody looked, and takes up those that
-    /// the network has left alone for leak-after: they have been in their state at least as long. The
-    /// others the kernel's table tells of when they are ripe. Later the network's idleness proves nothing:
-    /// the kernel's table may know of progress that was made meanwhile.
-    fn take_up(&mut self, at: BootTime, socket: &Socket, seqs: Seqs, idle: Option<Duration>) {
-        if !self.reading.takes_up() || self.reading.released.cookies.contains(&socket.cookie) {
+    /// One that waits in the kernel's table is told of when it is old enough, by a walk that knows since
+    /// when it is there and who used it. One that the table does not have (it was there before anybody
+    /// looked, or there was no room) nobody will tell of, nor of one that was told of and is unknown here:
+    /// the record was lost, or there was no room here. The table is asked what it knows of that one.
+    ///
+    /// The first reading finds sockets that were there before anybody looked: those that the network has
+    /// left alone for leak-after have been in their state at least as long. Later its idleness proves
+    /// nothing: the kernel's table may know of progress that was made meanwhile.
+    fn take_up(
+        &mut self,
+        at: BootTime,
+        socket: &Socket,
+        (seqs, idle, listed): (Seqs, Option<Duration>, Option<Listed>),
+    ) {
+        if self.reading.released.cookies.contains(&socket.cookie) {
             return;
         }
         let before = self.reading.number.wrapping_sub(1);
         let mut entry = Entry::of_sight(at, *socket, seqs, before);
         entry.idle_counts = self.reading.first;
         entry.learn_idle(at, idle);
-        if at.since(entry.since) < self.config.leak_after && !self.reading.healing {
-            return;
+        let old = at.since(entry.since) >= self.config.leak_after;
+        match listed {
+            Some(Listed::Told | Listed::Not) => {}
+            // Recorded by an agent that was not told.
+            None if self.reading.first && old => {}
+            Some(Listed::Waiting) | None => return,
         }
-        let counted = self.reading.first;
-        self.track(entry, counted);
+        self.track(entry, true);
     }
 
-    /// Starts to track a socket if there is room. `counted` says that it is a loss if there is none.
-    pub(super) fn track(&mut self, mut entry: Entry, counted: bool) {
+    /// Starts to track a socket if there is room. `reading` says that a reading has shown it.
+    pub(super) fn track(&mut self, mut entry: Entry, reading: bool) {
+        let cookie = entry.socket.cookie;
         if self.entries.len() < self.config.max_tracked {
-            let former = self.former.episode(entry.socket.cookie);
-            entry.episode = entry.episode.max(former);
-            self.entries.insert(entry.socket.cookie, Box::new(entry));
+            entry.episode = self.former.episode(cookie, entry.episode);
+            self.entries.insert(cookie, Box::new(entry));
+            self.reading.refused.remove(cookie);
         } else {
-            self.lost = self.lost.saturating_add(u64::from(counted));
-            self.reading.overflowed();
+            let news = self.reading.refused.add(cookie, reading);
+            self.lost = self.lost.saturating_add(u64::from(news));
         }
     }
 
@@ -266,6 +268,8 @@ impl Tracker {
         self.entries.retain(|cookie, entry| {
             let outcome = entry.judge(&truth);
             match outcome {
+                // The next reading asks the kernel's table what it knows of it.
+                Outcome::Keep if entry.doubt != Doubt::None => settled = false,
                 Outcome::Keep if entry.is_open() || entry.since_seen => {}
                 Outcome::Keep => {
                     // Nothing but another reading will find out when it is ripe.
@@ -278,7 +282,10 @@ impl Tracker {
                     *open += 1;
                     told.push((entry.since, *cookie, Phase::Open));
                 }
-                Outcome::Update => told.push((entry.since, *cookie, Phase::Update)),
+                Outcome::Update => {
+                    settled &= entry.doubt == Doubt::None;
+                    told.push((entry.since, *cookie, Phase::Update));
+                }
                 Outcome::Resolve(cause) | Outcome::Restart(cause) => {
                     ready.extend(entry.resolution(cause, at));
                     *open -= 1;

@@ -14,10 +14,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_secs(1);
 /// A walk or a reading that has not ended by then never will: its last mark was lost.
 const OVERDUE: Duration = Duration::from_mins(2);
-/// How many times slower the slow timer is while nothing is tracked, and how many of its periods pass
-/// between readings that take up what they see. Some sockets come into a leak's state without any change
-/// of it (a connection that was reset in the accept queue and is accepted then).
-pub(super) const IDLE_FACTOR: u32 = 10;
+/// How many times slower the slow timer is while nothing is tracked. Some sockets come into a leak's state
+/// without any change of it (a connection that was reset in the accept queue and is accepted then).
+const IDLE_FACTOR: u32 = 10;
 /// How much later than the oldest young suspect a walk comes at most, to find others with it.
 const MOST_SLACK: Duration = Duration::from_millis(250);
 
@@ -176,6 +175,11 @@ impl Schedule {
 
     pub(super) fn reading_begun(&mut self, at: BootTime) {
         self.prove.begin(at);
+    }
+
+    /// Whether a reading has been asked for and has not ended.
+    pub(super) fn proving(&self) -> bool {
+        self.prove.running.is_some()
     }
 
     /// Whether a reading has begun and not ended.

@@ -11,7 +11,9 @@ use super::wire::{
     HZ, accept, bytes, connect, held, mapped, release, state_change, suspect, unheld,
 };
 use crate::decode::{gap_record, mark_record};
-use crate::model::{Event, Family, Owner, Record, Role, Seqs, Socket, Task, Touch, TouchOp};
+use crate::model::{
+    Event, Family, Listed, Owner, Record, Role, Seqs, Socket, Task, Touch, TouchOp,
+};
 
 /// The bytes that decode to `record`, with [`HZ`] jiffies a second.
 pub(crate) fn encode(record: &Record) -> Vec<u8> {
@@ -61,7 +63,7 @@ pub(crate) fn encode(record: &Record) -> Vec<u8> {
             ..suspect()
         }),
         Event::Held(event) => bytes(&wire::Held {
-            sock: to_sock(&event.socket),
+            sock: to_sighted(&event.socket, event.listed),
             seqs: to_seqs(event.seqs),
             task: to_task(Some(event.task)),
             fd: event.fd,
@@ -73,7 +75,7 @@ pub(crate) fn encode(record: &Record) -> Vec<u8> {
             ..held()
         }),
         Event::Unheld(event) => bytes(&wire::Unheld {
-            sock: to_sock(&event.socket),
+            sock: to_sighted(&event.socket, event.listed),
             seqs: to_seqs(event.seqs),
             idle_jiffies: to_jiffies(event.idle),
             ..unheld()
@@ -106,6 +108,20 @@ fn to_sock(socket: &Socket) -> wire::Sock {
             | bit(socket.established_once, sock_flag::ESTABLISHED_ONCE),
         laddr: octets(socket.local),
         raddr: octets(socket.peer),
+    }
+}
+
+fn to_sighted(socket: &Socket, listed: Option<Listed>) -> wire::Sock {
+    let sock = to_sock(socket);
+    let listed = match listed {
+        None => 0,
+        Some(Listed::Not) => sock_flag::UNLISTED,
+        Some(Listed::Waiting) => sock_flag::WAITING,
+        Some(Listed::Told) => sock_flag::TOLD,
+    };
+    wire::Sock {
+        flags: sock.flags | listed,
+        ..sock
     }
 }
 

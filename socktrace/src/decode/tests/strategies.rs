@@ -10,9 +10,9 @@ use proptest::sample::select;
 
 use super::wire::HZ;
 use crate::model::{
-    Accept, BootTime, Comm, Connect, Cookie, Event, Family, Gap, GapPlace, Held, KernelAddr, Mark,
-    Owner, Record, Release, Role, Seqs, Socket, StateChange, Suspect, Task, TcpState, Tgid, Tid,
-    Touch, TouchOp, Unheld,
+    Accept, BootTime, Comm, Connect, Cookie, Event, Family, Gap, GapPlace, Held, KernelAddr,
+    Listed, Mark, Owner, Record, Release, Role, Seqs, Socket, StateChange, Suspect, Task, TcpState,
+    Tgid, Tid, Touch, TouchOp, Unheld,
 };
 
 /// Any record that the wire can carry.
@@ -24,11 +24,14 @@ pub(super) fn record() -> BoxedStrategy<Record> {
         release(),
         suspect(),
         held(),
-        (idle_socket(), seqs()).prop_map(|((socket, idle), seqs)| Event::Unheld(Unheld {
-            socket,
-            seqs,
-            idle
-        })),
+        (idle_socket(), seqs(), listed()).prop_map(|((socket, idle), seqs, listed)| {
+            Event::Unheld(Unheld {
+                socket,
+                seqs,
+                idle,
+                listed,
+            })
+        }),
         gap(),
         mark(),
     ];
@@ -124,8 +127,8 @@ fn suspect() -> BoxedStrategy<Event> {
 
 fn held() -> BoxedStrategy<Event> {
     let numbers = (any::<u64>(), any::<[u32; 3]>(), errno());
-    (idle_socket(), seqs(), task(), numbers)
-        .prop_map(|((socket, idle), seqs, task, numbers)| {
+    (idle_socket(), seqs(), task(), numbers, listed())
+        .prop_map(|((socket, idle), seqs, task, numbers, listed)| {
             let (started, [fd, ack_backlog, max_ack_backlog], error) = numbers;
             let task_started = BootTime(started);
             Event::Held(Held {
@@ -138,9 +141,15 @@ fn held() -> BoxedStrategy<Event> {
                 ack_backlog,
                 max_ack_backlog,
                 idle,
+                listed,
             })
         })
         .boxed()
+}
+
+fn listed() -> BoxedStrategy<Option<Listed>> {
+    let listed = select(vec![Listed::Not, Listed::Waiting, Listed::Told]);
+    of(listed).boxed()
 }
 
 fn gap() -> BoxedStrategy<Event> {

@@ -18,7 +18,7 @@ use super::object;
 use super::sys::{link_iter, open_iter};
 use crate::clock::{self, Clock as _};
 use crate::decode::{frame, mark_record};
-use crate::model::{BootTime, Cookie, KernelAddr, Mark};
+use crate::model::{BootTime, Cookie, Mark, Question};
 
 /// Reading goes a little further at a time than the kernel's own buffer (8 pages).
 const READ: usize = 64 * 1024;
@@ -112,15 +112,15 @@ impl Iterators {
     }
 
     /// Writes the records of a reading of the truth, marks included. `asked` are sockets to be told
-    /// of even if nobody holds them, as long as the kernel's table still has them.
-    pub fn truth(&mut self, asked: &[(Cookie, KernelAddr)], into: &mut Vec<u8>) {
+    /// of if nobody holds them, or in any case, as long as the kernel's table still has them.
+    pub fn truth(&mut self, asked: &[Question], into: &mut Vec<u8>) {
         let clock = clock::System;
         into.extend_from_slice(&mark_record(clock.boot(), Mark::TruthBegin));
         let complete = self.read_truth(asked, into).is_ok();
         into.extend_from_slice(&mark_record(clock.boot(), Mark::TruthEnd { complete }));
     }
 
-    fn read_truth(&mut self, asked: &[(Cookie, KernelAddr)], into: &mut Vec<u8>) -> io::Result<()> {
+    fn read_truth(&mut self, asked: &[Question], into: &mut Vec<u8>) -> io::Result<()> {
         let start = into.len();
         // The queues first: asking there names sockets that the other iterator cannot name.
         run(&self.tcp, into)?;
@@ -131,10 +131,10 @@ impl Iterators {
         let seen = seen(into.get(start..).unwrap_or_default());
         let unseen: Vec<_> = asked
             .iter()
-            .filter(|(cookie, _)| !seen.contains(cookie))
+            .filter(|question| question.always || !seen.contains(&question.cookie))
             .collect();
         for some in unseen.chunks(QUESTIONS) {
-            let asked = || some.iter().map(|(_, kaddr)| kaddr.0);
+            let asked = || some.iter().map(|question| question.kaddr.0);
             for kaddr in asked() {
                 self.questions
                     .insert(kaddr, 1, 0)

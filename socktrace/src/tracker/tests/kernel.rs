@@ -5,13 +5,22 @@ use std::time::Duration;
 
 use super::records::Spec;
 use crate::model::{
-    BootTime, Comm, Cookie, Event, Held, KernelAddr, Owner, Release, Seqs, Socket, StateChange,
-    Suspect, Task, TcpState, Tgid, Tid, Unheld,
+    BootTime, Comm, Cookie, Event, Held, KernelAddr, Listed, Owner, Release, Role, Seqs, Socket,
+    StateChange, Suspect, Task, TcpState, Tgid, Tid, Unheld,
 };
 use crate::verdict::made_progress;
 
 /// A process and a descriptor.
 pub(super) type Fd = (u32, u32);
+
+/// The thread of a process that opens sockets.
+pub(super) fn thread_of(process: u32) -> Task {
+    Task {
+        tgid: Tgid(process),
+        tid: Tid(process + 1),
+        comm: Comm::default(),
+    }
+}
 
 /// The kernel.
 pub(super) struct Kernel {
@@ -20,6 +29,10 @@ pub(super) struct Kernel {
     pub(super) socks: BTreeMap<Cookie, Sock>,
     /// Records on their way through the ring buffer.
     pub(super) ring: Vec<(BootTime, Event)>,
+    /// How many suspects the table has room for.
+    pub(super) table: usize,
+    /// Suspects that found no room and were not told of.
+    pub(super) suspects_lost: usize,
     next: u64,
 }
 
@@ -32,6 +45,8 @@ pub(super) struct Sock {
     /// When it came into its kind of state, or last moved bytes.
     pub(super) quiet_since: BootTime,
     error: Option<u32>,
+    /// Who opened it, as the table of owners has it.
+    owner: Option<Task>,
     suspect: Option<Entry>,
 }
 
@@ -57,6 +72,19 @@ impl Sock {
         }
     }
 
+    /// Who opened it, if a walk tells or would tell: what the agent can know.
+    pub(super) fn known_owner(&self) -> Option<Task> {
+        self.suspect.and(self.owner)
+    }
+
+    fn listed(&self) -> Listed {
+        match self.suspect {
+            Some(entry) if entry.reported => Listed::Told,
+            Some(entry) if !entry.found => Listed::Waiting,
+            _ => Listed::Not,
+        }
+    }
+
     fn suspect(&self, progress: bool, asked: bool) -> Option<Event> {
         self.suspect.map(|entry| {
             Event::Suspect(Suspect {
@@ -69,7 +97,11 @@ impl Sock {
                 asked,
                 episode: entry.episode,
                 error: self.error,
-                owner: Owner::default(),
+                owner: Owner {
+                    opener: self.owner,
+                    role: self.owner.map_or(Role::Unknown, |_| Role::Accepted),
+                    ..Owner::default()
+                },
             })
         })
     }
@@ -82,18 +114,35 @@ impl Kernel {
             leak_after,
             socks: BTreeMap::new(),
             ring: Vec::new(),
+            table: usize::MAX,
+            suspects_lost: 0,
             next: 0,
         }
     }
 
-    /// A socket comes into a state, in a process, or in an accept queue; `table` says whether there is
-    /// room for it in the table of suspects.
+    /// Another agent starts: its tables are empty, and nothing of the old one's is left.
+    pub(super) fn restart(&mut self) {
+        self.ring.clear();
+        self.suspects_lost = 0;
+        for sock in self.socks.values_mut() {
+            sock.suspect = None;
+            sock.owner = None;
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        let taken = self.socks.values().filter(|sock| sock.suspect.is_some());
+        taken.count() < self.table
+    }
+
+    /// A socket comes into a state, in a process, or in an accept queue; `owned` says whether there is room
+    /// in the table of owners.
     pub(super) fn create(
         &mut self,
         state: TcpState,
         process: Option<u32>,
         unread: u32,
-        table: bool,
+        owned: bool,
     ) {
         self.next += 1;
         let Spec {
@@ -106,19 +155,22 @@ impl Kernel {
         socket.no_socket = process.is_none();
         seqs.copied_seq = seqs.rcv_nxt.wrapping_sub(unread);
         let fd = u32::try_from(self.next).unwrap_or_default();
-        let suspect = table.then_some(Entry {
+        let suspect = self.has_room().then_some(Entry {
             since: self.now,
             seqs,
             found: false,
             reported: false,
             episode: 0,
         });
+        self.suspects_lost += usize::from(suspect.is_none());
+        let owner = process.filter(|_| owned).map(thread_of);
         let sock = Sock {
             socket,
             seqs,
             holders: process.map(|process| (process, fd)).into_iter().collect(),
             quiet_since: self.now,
             error: None,
+            owner,
             suspect,
         };
         self.socks.insert(socket.cookie, sock);
@@ -130,6 +182,7 @@ impl Kernel {
         };
         if sock.queued() {
             sock.socket.no_socket = false;
+            sock.owner = Some(thread_of(process));
             sock.holders.insert((process, 9_000));
         }
     }
@@ -172,7 +225,7 @@ impl Kernel {
 
     /// The peer, the program or a timer moves the socket to another state.
     pub(super) fn change(&mut self, cookie: Cookie, state: TcpState, error: Option<u32>) {
-        let now = self.now;
+        let (now, room) = (self.now, self.has_room());
         let Some(sock) = self.socks.get_mut(&cookie) else {
             return;
         };
@@ -196,8 +249,9 @@ impl Kernel {
             // In a moment TCP is over, and then it is the same suspect as before.
             return;
         }
-        if sock.suspect.is_none() {
-            sock.quiet_since = now;
+        if sock.suspect.is_none() && !room {
+            self.suspects_lost += 1;
+        } else if sock.suspect.is_none() {
             sock.suspect = Some(Entry {
                 since: now,
                 seqs: sock.seqs,
@@ -277,25 +331,30 @@ impl Kernel {
 
     /// What a reading shows of one socket. A held one that the table does not have is put there.
     pub(super) fn sights(&mut self, cookie: Cookie) -> Vec<Event> {
-        let now = self.now;
-        let Some(sock) = self.socks.get_mut(&cookie).filter(|sock| sock.leaks()) else {
+        let (now, room) = (self.now, self.has_room());
+        let shown = |sock: &&mut Sock| sock.leaks() || sock.socket.state == TcpState::LastAck;
+        let Some(sock) = self.socks.get_mut(&cookie).filter(shown) else {
             return Vec::new();
         };
+        let listed = Some(sock.listed());
+        if room && sock.leaks() {
+            sock.suspect.get_or_insert(Entry {
+                since: now,
+                seqs: sock.seqs,
+                found: true,
+                reported: false,
+                episode: 0,
+            });
+        }
         let idle = Some(now.since(sock.quiet_since));
         if sock.queued() {
             return vec![Event::Unheld(Unheld {
                 socket: sock.socket,
                 seqs: sock.seqs,
                 idle,
+                listed,
             })];
         }
-        sock.suspect.get_or_insert(Entry {
-            since: now,
-            seqs: sock.seqs,
-            found: true,
-            reported: false,
-            episode: 0,
-        });
         let held = |&(tgid, fd): &Fd| {
             Event::Held(Held {
                 socket: sock.socket,
@@ -311,6 +370,7 @@ impl Kernel {
                 ack_backlog: 0,
                 max_ack_backlog: 0,
                 idle,
+                listed,
             })
         };
         sock.holders.iter().map(held).collect()

@@ -13,5 +13,7 @@ mod queued;
 mod records;
 mod schedule;
 mod script;
+mod sweep;
 mod timeline;
 mod updates;
+mod world;

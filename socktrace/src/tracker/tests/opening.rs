@@ -372,11 +372,13 @@ fn told_between_the_question_and_the_reading() {
 }
 
 #[test]
-fn the_kernel_counts_episodes_too() {
-    check("10.3 walk c1@0,ep=2; 10.4 truth c1:10/3", "open c1 ep=2");
+fn an_episode_is_a_finding_that_was_over() {
+    // The kernel counts suspects that were told of, which need not have been proven. An agent that starts
+    // later could not know of them, and would give another name.
+    check("10.3 walk c1@0,ep=2; 10.4 truth c1:10/3", "open c1 ep=0");
     check(
         "10.3 walk c1@0; 10.4 truth c1:?; 10.5 walk c1@0,ep=2; 12 truth c1:10/3",
-        "open c1 ep=2",
+        "open c1 ep=0",
     );
     // The name of a finding does not change while it is open.
     check(

@@ -27,12 +27,20 @@ pub(super) enum Op {
     Delay,
     /// The ring buffer loses what it holds.
     LoseRing,
-    /// The next suspect that a walk tells of cannot be decoded.
+    /// The next suspect that a walk tells of, or that is an answer, cannot be decoded.
     LoseSuspect,
-    /// The table of suspects has no room for the next socket.
-    LoseEntry,
+    /// A record of the next reading cannot be decoded.
+    LoseSight,
+    /// The table of suspects has so much room from now on. What is in it stays.
+    Table(usize),
+    /// The table of owners has no room for the next socket.
+    LoseOwner,
     /// The next reading fails.
     FailReading,
+    /// Nothing of the next walk or reading arrives.
+    LoseAnswer,
+    /// The agent is killed and another one starts.
+    Restart,
     /// The next reading is interrupted half way by this.
     Race(Box<Op>),
 }
@@ -73,8 +81,12 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
         6 => (1..6_000_u64).prop_map(Op::Wait),
         1 => Just(Op::LoseRing),
         1 => Just(Op::LoseSuspect),
-        1 => Just(Op::LoseEntry),
+        1 => Just(Op::LoseSight),
+        1 => prop_oneof![Just(usize::MAX), 0..4_usize].prop_map(Op::Table),
+        1 => Just(Op::LoseOwner),
         1 => Just(Op::FailReading),
+        1 => Just(Op::LoseAnswer),
+        1 => Just(Op::Restart),
         2 => plain.prop_map(|op| Op::Race(Box::new(op))),
     ]
 }

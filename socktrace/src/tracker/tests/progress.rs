@@ -100,7 +100,7 @@ fn a_suspect_s_progress_delays_it() {
     );
     check(
         "10.3 walk c1@10.3,rx=9,prog,ep=1; 21 truth c1:10/3,rx=9",
-        "open c1 since=10.3 ep=1",
+        "open c1 since=10.3 ep=0",
     );
 }
 
@@ -108,15 +108,15 @@ fn a_suspect_s_progress_delays_it() {
 fn what_the_kernel_knows_of_since() {
     // Found by a reading after a loss, then told with the time the kernel saw.
     check(
-        "5 decode; 5 truth c1:10/3; 12 walk c1@1; 12.1 truth c1:10/3",
+        "5 decode; 5 truth c1:10/3,new; 12 walk c1@1; 12.1 truth c1:10/3",
         "open c1 since=1 seen",
     );
     check(
-        "5 decode; 5 truth c1:10/3; 12 walk c1@1,found; 12.1 truth c1:10/3",
+        "5 decode; 5 truth c1:10/3,new; 12 walk c1@1,found; 12.1 truth c1:10/3",
         "open c1 since=1 found",
     );
     check(
-        "5 decode; 5 truth c1:10/3; 17 walk c1@6,found; 17.1 truth c1:10/3",
+        "5 decode; 5 truth c1:10/3,new; 17 walk c1@6,found; 17.1 truth c1:10/3",
         "open c1 since=5 found",
     );
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::model::{
-    Accept, BootTime, Comm, Cookie, Event, Family, Held, KernelAddr, Owner, Release, Role, Seqs,
-    Socket, StateChange, Suspect, Task, TcpState, Tgid, Tid, Touch, TouchOp, Unheld,
+    Accept, BootTime, Comm, Cookie, Event, Family, Held, KernelAddr, Listed, Owner, Release, Role,
+    Seqs, Socket, StateChange, Suspect, Task, TcpState, Tgid, Tid, Touch, TouchOp, Unheld,
 };
 
 use super::script::EPOCH;
@@ -26,6 +26,7 @@ pub(super) struct Spec {
     by: Option<Task>,
     old: TcpState,
     backlog: u32,
+    listed: Option<Listed>,
     owner: Owner,
     comm: &'static str,
 }
@@ -74,6 +75,7 @@ impl Spec {
             by: None,
             old: TcpState::CloseWait,
             backlog: 1,
+            listed: None,
             owner: Owner::default(),
             comm: "test",
         }
@@ -144,6 +146,10 @@ impl Spec {
                     ..self.seqs
                 });
             }
+            // What the table of suspects knows of it.
+            "new" => self.listed = Some(Listed::Not),
+            "waits" => self.listed = Some(Listed::Waiting),
+            "told" => self.listed = Some(Listed::Told),
             // A suspect's.
             "found" => self.found = true,
             "prog" => self.progress = true,
@@ -202,6 +208,7 @@ impl Spec {
                 socket: self.socket,
                 seqs: self.seqs,
                 idle: self.idle,
+                listed: self.listed,
             }),
             SeenAs::Held(tgid, fd) => Event::Held(Held {
                 socket: self.socket,
@@ -217,6 +224,7 @@ impl Spec {
                 ack_backlog: self.backlog,
                 max_ack_backlog: 128,
                 idle: self.idle,
+                listed: self.listed,
             }),
         }
     }

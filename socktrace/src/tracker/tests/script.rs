@@ -29,7 +29,7 @@ pub(super) const CONFIG: TrackerConfig = TrackerConfig {
 /// A tracker, and an agent that does what the script says.
 pub(super) struct Script {
     pub(super) tracker: Tracker,
-    /// What the tracker wanted, but reports: `walk`, `prove c1 c2`, `lost 3`.
+    /// What the tracker wanted, but reports: `walk`, `prove c1 c2!`, `lost 3`.
     pub(super) wishes: Vec<String>,
     pub(super) reports: Vec<String>,
     walking: bool,
@@ -200,7 +200,10 @@ impl Script {
                 }
                 Action::Prove(asked) => {
                     self.proving = true;
-                    let names = asked.iter().map(|(cookie, _)| format!(" c{}", cookie.0));
+                    let names = asked.iter().map(|question| {
+                        let mark = if question.always { "!" } else { "" };
+                        format!(" c{}{mark}", question.cookie.0)
+                    });
                     self.wishes
                         .push(names.fold("prove".to_owned(), |line, name| line + &name));
                 }

@@ -174,6 +174,7 @@ pub(super) fn held(socket: Socket, seqs: Seqs, task: Task, fd: u32) -> Held {
         ack_backlog: 0,
         max_ack_backlog: 0,
         idle: Some(Duration::from_mins(1)),
+        listed: None,
     }
 }
 
@@ -182,5 +183,6 @@ pub(super) fn unheld(socket: Socket, seqs: Seqs) -> Unheld {
         socket,
         seqs,
         idle: Some(Duration::from_mins(1)),
+        listed: None,
     }
 }
