@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use aya::{Btf, BtfError, Ebpf, EbpfError};
+use aya::{Btf, BtfError, Ebpf, EbpfError, Endianness};
 use socktrace_common::config::{Config, eof_source, mode};
 
 use super::iterators::Iterators;
@@ -106,18 +106,16 @@ impl Kernel {
         // Before 5.11 maps count as locked memory; where the limit cannot be lifted it may be
         // high enough already, and if not, loading says so.
         let _ = sys::lift_memlock();
-        let layout = offsets::read(Path::new(offsets::VMLINUX))?;
-        let btf = Btf::from_sys_fs()?;
-        let kernel = Loader {
+        let (layout, reduced) = offsets::read(Path::new(offsets::VMLINUX))?;
+        let btf = Btf::parse(&reduced, Endianness::default())?;
+        drop(reduced);
+        Loader {
             options,
             layout,
-            btf: &btf,
+            btf,
             hooks: Vec::new(),
         }
-        .run();
-        drop(btf);
-        sys::trim_heap();
-        kernel
+        .run()
     }
 }
 
@@ -131,7 +129,7 @@ pub const LEAST: Sizes = Sizes {
 struct Loader<'a> {
     options: &'a Options,
     layout: Layout,
-    btf: &'a Btf,
+    btf: Btf,
     hooks: Vec<HookReport>,
 }
 
@@ -139,7 +137,7 @@ impl Loader<'_> {
     fn run(mut self) -> Result<Kernel, LoadError> {
         let mut ebpf = if self.options.mode == Mode::Scan {
             object::load(
-                self.btf,
+                &self.btf,
                 &self.config(false),
                 &self.layout.offsets,
                 self.options.sizes,
@@ -148,6 +146,9 @@ impl Loader<'_> {
             self.load_and_attach()?
         };
         let iterators = self.iterators(&mut ebpf)?;
+        // Given back before the ring buffer is mapped, which counts as memory of this process.
+        drop(self.btf);
+        sys::trim_heap();
         let ring = Ring::new(&mut ebpf).map_err(|reason| LoadError::Map {
             what: "the ring buffer",
             reason,
@@ -209,11 +210,11 @@ impl Loader<'_> {
                 }
                 let config = self.config(cookies);
                 let mut ebpf =
-                    object::load(self.btf, &config, &self.layout.offsets, self.options.sizes)?;
+                    object::load(&self.btf, &config, &self.layout.offsets, self.options.sizes)?;
                 let loaded = match rung {
                     StateHook::TpBtf => object::load_tp_btf(
                         &mut ebpf,
-                        self.btf,
+                        &self.btf,
                         "state_tp_btf",
                         "inet_sock_set_state",
                     ),
@@ -262,7 +263,7 @@ impl Loader<'_> {
     fn release(&self, ebpf: &mut Ebpf, rung: ReleaseHook) -> Result<(), HookError> {
         match rung {
             ReleaseHook::Fentry => {
-                object::attach_fentry(ebpf, self.btf, "release_fentry", "inet_release")
+                object::attach_fentry(ebpf, &self.btf, "release_fentry", "inet_release")
             }
             ReleaseHook::Cgroup => object::attach_cgroup(ebpf, "release_cgroup"),
             ReleaseHook::Kprobe => object::attach_kprobe(ebpf, "release_kprobe", "inet_release"),
@@ -275,7 +276,7 @@ impl Loader<'_> {
                 "the kernel has no inet_csk_accept".to_owned(),
             )),
             AcceptHook::Fexit => {
-                object::attach_fexit(ebpf, self.btf, "accept_fexit", "inet_csk_accept")
+                object::attach_fexit(ebpf, &self.btf, "accept_fexit", "inet_csk_accept")
             }
             AcceptHook::Kretprobe => {
                 object::attach_kprobe(ebpf, "accept_kretprobe", "inet_csk_accept")
@@ -297,7 +298,7 @@ impl Loader<'_> {
             IoHook::None => &[],
         };
         for (name, tracepoint) in programs {
-            object::load_tp_btf(ebpf, self.btf, name, tracepoint)?;
+            object::load_tp_btf(ebpf, &self.btf, name, tracepoint)?;
             object::attach_tp_btf(ebpf, name)?;
         }
         Ok(())
@@ -309,7 +310,7 @@ impl Loader<'_> {
             ("truth_tcp", "tcp"),
             ("walk_suspects", "bpf_map_elem"),
         ] {
-            object::load_iter(ebpf, self.btf, name, target).map_err(|error| {
+            object::load_iter(ebpf, &self.btf, name, target).map_err(|error| {
                 let mut tried = Tried::default();
                 tried.refused(name, error.to_string());
                 LoadError::Hook {

@@ -8,7 +8,7 @@ use aya::{Btf, Ebpf, EbpfError, EbpfLoader};
 use socktrace_common::config::{Config, Offsets};
 use zerocopy::IntoBytes as _;
 
-use super::cgroup;
+use super::{cgroup, sys};
 
 /// The object, aligned as the ELF parser wants it.
 #[repr(C, align(8))]
@@ -36,7 +36,7 @@ pub(super) fn load(
     offsets: &Offsets,
     sizes: Sizes,
 ) -> Result<Ebpf, EbpfError> {
-    EbpfLoader::new()
+    new_loader()
         .btf(Some(btf))
         .override_global("CONFIG", config.as_bytes(), true)
         .override_global("OFFSETS", offsets.as_bytes(), true)
@@ -44,6 +44,20 @@ pub(super) fn load(
         .map_max_entries("SUSPECTS", sizes.suspects)
         .map_max_entries("OWNERS", sizes.owners)
         .load(&OBJECT.0)
+}
+
+/// aya's loader parses all of the kernel's BTF when it is made, whatever it is given later: 50 MB and a
+/// good part of a second. On this thread it finds none.
+fn new_loader<'a>() -> EbpfLoader<'a> {
+    let made = std::thread::scope(|scope| {
+        let maker = scope.spawn(|| {
+            // Where that is not allowed, it takes longer.
+            let _ = sys::open_nothing();
+            EbpfLoader::new()
+        });
+        maker.join()
+    });
+    made.unwrap_or_else(|_| EbpfLoader::new())
 }
 
 /// Why a program is not in the kernel, in one line.

@@ -1,10 +1,10 @@
 //! Where the running kernel keeps the members the programs read: from its BTF, once, at start.
 
-use std::collections::HashMap;
 use std::path::Path;
 
-use btfparse::{Offset, Readable, TypeInformation, TypeVariant};
 use socktrace_common::config::Offsets;
+
+use crate::source::btf::{BtfError, Index, Kind, Wanted};
 
 /// What the agent needs to know of the kernel before it loads the programs.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +38,7 @@ pub enum LayoutError {
         /// Where it was read.
         path: String,
         /// What is wrong with it.
-        reason: String,
+        reason: BtfError,
     },
     /// The kernel has no such member: it is older or newer than any that is known.
     #[error("this kernel's BTF has no {0}; kernels 5.10 to 7.3 are supported")]
@@ -48,74 +48,49 @@ pub enum LayoutError {
 /// Where the kernel publishes its BTF.
 pub const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 
-/// In memory, because the parser asks for a few bytes at a time.
-struct BtfBytes(Vec<u8>);
+/// The structures that are read, and what programs are attached to, by [`object`](super::object)'s names.
+const WANTED: &[Wanted] = &[
+    (Kind::Struct, "file"),
+    (Kind::Struct, "inet_sock"),
+    (Kind::Struct, "inode"),
+    (Kind::Struct, "net"),
+    (Kind::Struct, "sock"),
+    (Kind::Struct, "sock_common"),
+    (Kind::Struct, "socket"),
+    (Kind::Struct, "socket_alloc"),
+    (Kind::Struct, "task_struct"),
+    (Kind::Struct, "tcp_sock"),
+    (Kind::Func, "bpf_iter_bpf_map_elem"),
+    (Kind::Func, "bpf_iter_task_file"),
+    (Kind::Func, "bpf_iter_tcp"),
+    (Kind::Func, ACCEPT),
+    (Kind::Func, "inet_release"),
+    (Kind::Typedef, "btf_trace_inet_sock_set_state"),
+    (Kind::Typedef, RECV_LENGTH),
+    (Kind::Typedef, "btf_trace_sock_send_length"),
+    (Kind::Typedef, "btf_trace_tcp_rcv_space_adjust"),
+];
+const ACCEPT: &str = "inet_csk_accept";
+const RECV_LENGTH: &str = "btf_trace_sock_recv_length";
 
-impl Readable for BtfBytes {
-    fn read(&self, offset: u64, buffer: &mut [u8]) -> btfparse::Result<()> {
-        let bytes = usize::try_from(offset)
-            .ok()
-            .and_then(|start| self.0.get(start..start.checked_add(buffer.len())?))
-            .ok_or_else(|| std::io::Error::from(std::io::ErrorKind::UnexpectedEof))?;
-        buffer.copy_from_slice(bytes);
-        Ok(())
-    }
-}
-
-/// Reads the layout from the BTF at `path`.
-pub fn read(path: &Path) -> Result<Layout, LayoutError> {
+/// Reads the BTF at `path`: the layout, and BTF that has nothing but what programs are attached to.
+pub fn read(path: &Path) -> Result<(Layout, Vec<u8>), LayoutError> {
     let shown = path.display().to_string();
-    let no_btf = |reason| LayoutError::NoBtf {
+    let bytes = std::fs::read(path).map_err(|reason| LayoutError::NoBtf {
         path: shown.clone(),
         reason,
-    };
-    let bytes = std::fs::read(path).map_err(no_btf)?;
-    let types = TypeInformation::new(&BtfBytes(bytes)).map_err(|error| LayoutError::Malformed {
-        path: shown,
-        reason: format!("{error:?}"),
     })?;
-    Index::new(&types).layout()
+    let index = Index::new(&bytes, WANTED).map_err(|reason| LayoutError::Malformed {
+        path: shown,
+        reason,
+    })?;
+    Ok((Reader(&index).layout()?, index.reduced()))
 }
 
-/// The structures and functions that matter, by name.
-struct Index<'a> {
-    types: &'a TypeInformation,
-    structs: HashMap<String, u32>,
-    accept: Option<u32>,
-    recv_length: bool,
-}
+/// Looks up what the layout consists of.
+struct Reader<'a>(&'a Index<'a>);
 
-impl<'a> Index<'a> {
-    fn new(types: &'a TypeInformation) -> Self {
-        let mut structs = HashMap::new();
-        let mut accept = None;
-        let mut recv_length = false;
-        for (id, kind) in types.get() {
-            match kind {
-                TypeVariant::Struct(found) if *found.size() > 0 => {
-                    if let Some(name) = found.name() {
-                        structs.entry(name.clone()).or_insert(*id);
-                    }
-                }
-                TypeVariant::Func(found) if found.name().as_deref() == Some("inet_csk_accept") => {
-                    accept = Some(*found.prototype_tid());
-                }
-                TypeVariant::Typedef(found)
-                    if found.name().as_deref() == Some("btf_trace_sock_recv_length") =>
-                {
-                    recv_length = true;
-                }
-                _ => {}
-            }
-        }
-        Self {
-            types,
-            structs,
-            accept,
-            recv_length,
-        }
-    }
-
+impl Reader<'_> {
     fn layout(&self) -> Result<Layout, LayoutError> {
         let file_ref = self.offset("file", "f_ref").is_ok();
         let offsets = Offsets {
@@ -169,26 +144,16 @@ impl<'a> Index<'a> {
         Ok(Layout {
             offsets,
             file_ref,
-            accept_params: self.accept_params(),
-            recv_length: self.recv_length,
+            accept_params: self.0.parameters(ACCEPT),
+            recv_length: self.0.id(Kind::Typedef, RECV_LENGTH).is_some(),
         })
     }
 
     /// Offset of `member` in `struct name`, bytes.
     fn offset(&self, name: &str, member: &str) -> Result<u32, LayoutError> {
-        let missing = || LayoutError::Missing(format!("struct {name}, member {member}"));
-        let id = *self.structs.get(name).ok_or_else(missing)?;
-        match self.types.offset_of(id, member) {
-            Ok((_, Offset::ByteOffset(offset))) => Ok(offset),
-            Ok((_, Offset::BitOffsetAndSize(..))) | Err(_) => Err(missing()),
-        }
-    }
-
-    fn accept_params(&self) -> Option<u32> {
-        match self.types.from_id(self.accept?)? {
-            TypeVariant::FuncProto(proto) => u32::try_from(proto.parameter_list().len()).ok(),
-            _ => None,
-        }
+        self.0
+            .offset(name, member)
+            .ok_or_else(|| LayoutError::Missing(format!("struct {name}, member {member}")))
     }
 }
 

@@ -102,7 +102,58 @@ pub(super) fn lift_memlock() -> io::Result<()> {
     Ok(())
 }
 
-/// Gives memory freed by the parsing of BTF back to the system.
+/// From now on this thread, for as long as it lives, is told of every file that it opens by name that there
+/// is none.
+pub(super) fn open_nothing() -> io::Result<()> {
+    /// Where `struct seccomp_data` (include/uapi/linux/seccomp.h) has the number of the system call.
+    const NUMBER: u32 = 0;
+    #[cfg(target_arch = "x86_64")]
+    const OPEN: libc::c_long = libc::SYS_open;
+    #[cfg(not(target_arch = "x86_64"))]
+    const OPEN: libc::c_long = libc::SYS_openat;
+    let instruction = |code: u32, k: u32, jt, jf| libc::sock_filter {
+        code: u16::try_from(code).unwrap_or_default(),
+        jt,
+        jf,
+        k,
+    };
+    let is = |number: libc::c_long, to, or| {
+        instruction(
+            libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
+            u32::try_from(number).unwrap_or(u32::MAX),
+            to,
+            or,
+        )
+    };
+    let end = |what| instruction(libc::BPF_RET | libc::BPF_K, what, 0, 0);
+    // Numbers that did not fit would make a filter that the kernel refuses, or one that lets all pass.
+    let mut filter = [
+        instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, NUMBER, 0, 0),
+        is(libc::SYS_openat, 1, 0),
+        is(OPEN, 0, 1),
+        end(libc::SECCOMP_RET_ERRNO | libc::ENOENT.cast_unsigned()),
+        end(libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog {
+        len: u16::try_from(filter.len()).unwrap_or_default(),
+        filter: filter.as_mut_ptr(),
+    };
+    // SAFETY: prctl is given what these two commands expect; `program` and `filter` outlive the calls.
+    let failed = unsafe {
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0
+            || libc::prctl(
+                libc::PR_SET_SECCOMP,
+                libc::SECCOMP_MODE_FILTER,
+                &raw const program,
+            ) != 0
+    };
+    if failed {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Gives memory freed by the reading of BTF back to the system.
 pub(super) fn trim_heap() {
     #[cfg(target_env = "gnu")]
     // SAFETY: malloc_trim has no preconditions.
