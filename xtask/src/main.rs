@@ -2,6 +2,7 @@
 //!
 //! One module a command. None of them is part of socktrace itself.
 
+mod bench;
 mod build;
 mod clock;
 mod fuzz;
@@ -38,6 +39,9 @@ enum Command {
         /// Also what the tests need: qemu, busybox, a C compiler, …
         #[arg(long)]
         tests: bool,
+        /// Also what `bench` compares with: libbpf-tools, ss, lsof
+        #[arg(long)]
+        bench: bool,
     },
     /// Build socktrace, eBPF programs included
     Build {
@@ -61,6 +65,14 @@ enum Command {
         #[arg(long, default_value_t = 60)]
         seconds: u32,
     },
+    /// Measure what watching costs, side by side with other tools
+    Bench(bench::Options),
+    /// The load of `bench`
+    #[command(hide = true)]
+    Load {
+        #[command(subcommand)]
+        load: bench::Load,
+    },
     /// The kernel tests on other kernels, in virtual machines
     Vm {
         /// Kernel versions
@@ -78,12 +90,14 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
-        Command::Setup { tests } => setup::command(tests),
+        Command::Setup { tests, bench } => setup::command(tests, bench),
         Command::Build { debug } => build::command(debug),
         Command::Run { arguments } => run::command(&arguments),
         Command::Test => test::command(),
         Command::Lint => lint::command(),
         Command::Fuzz { seconds } => fuzz::command(seconds),
+        Command::Bench(options) => bench::command(&options),
+        Command::Load { load } => bench::load(load),
         Command::Vm { versions, rungs } => vm::command(&versions, &rungs),
         Command::Licences => licences::command(),
         Command::Tidy => tidy::command(),

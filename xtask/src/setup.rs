@@ -34,9 +34,22 @@ const TEST_PACKAGES: [Package; 12] = [
     }),
 ];
 
+/// What `bench` compares with.
+const PEERS: [Package; 4] = [
+    ("libbpf-tools", || {
+        has_program("tcpstates") || Path::new("/usr/sbin/tcpstates").exists()
+    }),
+    ("iproute2", || has_program("ss")),
+    ("lsof", || has_program("lsof")),
+    ("linux-perf", || has_program("perf")),
+];
+
 /// Installs what is missing and says what will be used.
-pub(crate) fn command(for_tests: bool) -> Result<()> {
+pub(crate) fn command(for_tests: bool, for_bench: bool) -> Result<()> {
     if for_tests { tests() } else { build() }?;
+    if for_bench {
+        peers()?;
+    }
     let toolchain = Toolchain::find().map_err(anyhow::Error::msg)?;
     eprintln!(
         "setup: complete; eBPF programs are built with {} and {}",
@@ -107,6 +120,25 @@ pub(crate) fn tests() -> Result<()> {
     }
     install(&missing)?;
     vm::setup()
+}
+
+/// Makes sure that there is something to compare with.
+fn peers() -> Result<()> {
+    let missing: Vec<&str> = PEERS
+        .iter()
+        .filter(|(_, is_there)| !is_there())
+        .map(|(package, _)| *package)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !can_use_apt() {
+        bail!(
+            "install {} (as root, on Debian or Ubuntu)",
+            missing.join(", ")
+        );
+    }
+    install(&missing)
 }
 
 fn has_program(name: &str) -> bool {

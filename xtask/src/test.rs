@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use crate::clock::Stopwatch;
-use crate::{build, fuzz, licences, lint, setup, shell, tidy};
+use crate::{bench, build, fuzz, licences, lint, setup, shell, tidy};
 
 /// How long each fuzz target runs.
 const FUZZ_SECONDS: u32 = 20;
@@ -23,7 +23,7 @@ struct Step {
     run: fn() -> Result<()>,
 }
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     Step {
         name: "setup",
         run: setup::tests,
@@ -51,6 +51,10 @@ const STEPS: [Step; 8] = [
     Step {
         name: "kernel, this machine",
         run: kernel,
+    },
+    Step {
+        name: "cost",
+        run: bench::check,
     },
     Step {
         name: "fuzz",

@@ -1,0 +1,158 @@
+//! The load: connections that are made, used and closed, requests on kept ones, and connections that leak.
+//!
+//! It runs in processes of its own (`cargo xtask load …`), bounded in count, so that what it uses is not
+//! mixed up with what is measured. Both ends are in one thread: no context switch blurs what a
+//! connection costs.
+
+mod churn;
+mod leak;
+mod netns;
+mod request;
+
+use std::io::Read as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use clap::{Args, Subcommand};
+
+pub(super) use leak::Leak;
+pub(super) use netns::Veth;
+
+/// What to do.
+#[derive(Subcommand)]
+pub(crate) enum Load {
+    /// Connections one after the other, closed by the client first
+    Churn(Lane),
+    /// Requests and responses of a few bytes on kept connections
+    Request(Lane),
+    /// Sockets that are never closed although their peers are gone, until standard input ends
+    Hold {
+        /// How many
+        connections: u32,
+        /// Which process among several this is
+        index: u16,
+    },
+}
+
+/// How much, and where.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Lane {
+    /// How many in all
+    count: u32,
+    /// Threads that share the work
+    #[arg(long, default_value_t = 1)]
+    threads: u16,
+    /// The network namespace of the accepting side
+    #[arg(long)]
+    server: Option<PathBuf>,
+    /// The network namespace of the connecting side
+    #[arg(long, requires = "server")]
+    client: Option<PathBuf>,
+}
+
+impl Lane {
+    /// On loopback.
+    pub(super) fn loopback(count: u32, threads: u16) -> Self {
+        Self {
+            count,
+            threads: threads.max(1),
+            ..Self::default()
+        }
+    }
+
+    /// Over a pair of devices.
+    pub(super) fn over(veth: &Veth, count: u32) -> Self {
+        Self {
+            server: Some(veth.server()),
+            client: Some(veth.client()),
+            ..Self::loopback(count, 1)
+        }
+    }
+
+    /// How many in all.
+    pub(super) fn count(&self) -> u32 {
+        self.count
+    }
+
+    fn arguments(&self) -> Vec<std::ffi::OsString> {
+        let mut arguments = vec![self.count.to_string().into(), "--threads".into()];
+        arguments.push(self.threads.to_string().into());
+        for (name, value) in [("--server", &self.server), ("--client", &self.client)] {
+            if let Some(value) = value {
+                arguments.extend([name.into(), value.clone().into_os_string()]);
+            }
+        }
+        arguments
+    }
+}
+
+/// `cargo xtask load`: prints nanoseconds that the work has taken.
+pub(crate) fn command(load: Load) -> Result<()> {
+    let took = match load {
+        Load::Churn(lane) => in_threads(&lane, churn::run)?,
+        Load::Request(lane) => in_threads(&lane, request::run)?,
+        Load::Hold { connections, index } => return leak::hold(connections, index),
+    };
+    println!("{}", took.as_nanos());
+    Ok(())
+}
+
+/// Makes `lane.count` connections one after the other and returns how many it were a second.
+pub(super) fn churn(lane: &Lane) -> Result<f64> {
+    measured("churn", lane)
+}
+
+/// Sends `lane.count` requests and returns how many were answered a second.
+pub(super) fn request(lane: &Lane) -> Result<f64> {
+    measured("request", lane)
+}
+
+fn measured(what: &str, lane: &Lane) -> Result<f64> {
+    let mut child = of_ours()?
+        .arg(what)
+        .args(lane.arguments())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start the load")?;
+    let mut printed = String::new();
+    if let Some(mut out) = child.stdout.take() {
+        out.read_to_string(&mut printed)
+            .context("cannot read what the load prints")?;
+    }
+    let status = child.wait().context("cannot wait for the load")?;
+    ensure!(status.success(), "the load failed: {status}");
+    let ns: f64 = printed
+        .trim()
+        .parse()
+        .context("the load prints no number")?;
+    Ok(f64::from(lane.count) * 1e9 / ns)
+}
+
+/// This program once more.
+fn of_ours() -> Result<Command> {
+    let mut command = Command::new(std::env::current_exe().context("where is this program?")?);
+    command.arg("load");
+    Ok(command)
+}
+
+fn in_threads(
+    lane: &Lane,
+    run: fn(&Lane, u16, u32) -> Result<std::time::Duration>,
+) -> Result<std::time::Duration> {
+    let threads = lane.threads.clamp(1, 64);
+    let each = lane.count / u32::from(threads);
+    std::thread::scope(|scope| {
+        let started: Vec<_> = (0..threads)
+            .map(|index| scope.spawn(move || run(lane, index, each)))
+            .collect();
+        let mut longest = std::time::Duration::ZERO;
+        for thread in started {
+            let took = thread
+                .join()
+                .map_err(|_| anyhow::anyhow!("a thread panicked"))??;
+            longest = longest.max(took);
+        }
+        Ok(longest)
+    })
+}
