@@ -28,8 +28,8 @@ pub use exit::Exit;
 pub use filter::Filter;
 pub use gate::FindingGate;
 pub use settings::{
-    DoctorSettings, KernelSettings, Output, ReplaySettings, RunSettings, ScanSettings, Settings,
-    TraceSettings,
+    DoctorSettings, KernelSettings, Output, Rehearsal, ReplaySettings, RunSettings, ScanSettings,
+    Settings, TraceSettings,
 };
 
 /// Settings from the program's arguments, its own name first.

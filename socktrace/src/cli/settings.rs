@@ -13,6 +13,7 @@ use super::error::UsageError;
 use super::filter::Filter;
 use crate::schema::{Envelope, Format, escape};
 use crate::sink::Target;
+use crate::source::faults::FaultRates;
 use crate::source::hooks::HookOverrides;
 
 /// What to do.
@@ -54,6 +55,21 @@ pub struct KernelSettings {
     pub ring_size: u32,
     /// Sockets to keep track of at once, at least 1.
     pub max_sockets: u32,
+    /// For tests.
+    pub rehearsal: Rehearsal,
+}
+
+/// What makes losses likely, so that tests can see them heal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rehearsal {
+    /// Room in the kernel's table of suspects, if not for `max_sockets`.
+    pub max_suspects: Option<u32>,
+    /// Room in the kernel's table of owners, if not for `max_sockets`.
+    pub max_owners: Option<u32>,
+    /// How often the truth is read again while anything is tracked, if not at the usual intervals.
+    pub sweep_every: Option<Duration>,
+    /// Losses on purpose.
+    pub faults: FaultRates,
 }
 
 /// See [`Settings::Run`].
@@ -207,6 +223,12 @@ impl KernelSettings {
             hooks,
             ring_size,
             max_sockets: args.max_sockets,
+            rehearsal: Rehearsal {
+                max_suspects: args.max_suspects,
+                max_owners: args.max_owners,
+                sweep_every: args.sweep_every,
+                faults: args.drop_events.unwrap_or_default(),
+            },
         })
     }
 }

@@ -38,8 +38,14 @@ pub(super) fn load(
 ) -> Result<Kernel, Failure> {
     let sizes = Sizes {
         ring_bytes: settings.ring_size,
-        suspects: settings.max_sockets,
-        owners: settings.max_sockets,
+        suspects: settings
+            .rehearsal
+            .max_suspects
+            .unwrap_or(settings.max_sockets),
+        owners: settings
+            .rehearsal
+            .max_owners
+            .unwrap_or(settings.max_sockets),
     };
     load_with(&Options {
         mode,

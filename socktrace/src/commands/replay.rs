@@ -32,6 +32,7 @@ pub(super) fn execute(settings: &ReplaySettings) -> Result<Exit, Failure> {
             lost: std::collections::BTreeMap::new(),
             tracked: 0,
             open: 0,
+            untracked: 0,
         },
         gate: FindingGate::new(settings.filter.clone()),
         settings,

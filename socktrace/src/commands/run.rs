@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use bytes::BytesMut;
+use socktrace_common::counters::Counters;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
@@ -19,6 +20,7 @@ use crate::clock::{self, Clock as _};
 use crate::decode::{gap_record, mark_record};
 use crate::model::{BootTime, HookReport, Mark, Question, Status, StatusReason};
 use crate::sink::WhenFull;
+use crate::source::faults::Faults;
 use crate::source::kernel::iterators::Iterators;
 use crate::source::kernel::loader::Mode;
 use crate::source::kernel::losses::Losses;
@@ -46,13 +48,16 @@ pub(super) fn execute(settings: RunSettings) -> Result<Exit, Failure> {
     let gate = FindingGate::new(settings.filter);
     let reporter = Reporter::start(outputs, gate).context("cannot start a thread")?;
     let runtime = live::runtime()?;
-    let config = tracker_config(settings.leak_after, settings.kernel.max_sockets);
+    let mut config = tracker_config(settings.leak_after, settings.kernel.max_sockets);
+    if let Some(every) = settings.kernel.rehearsal.sweep_every {
+        config.reproof_every = every;
+    }
     let hooks = live::reports(Some(&kernel));
     let (jobs, answers) = Asker::start(kernel.iterators).context("cannot start a thread")?;
     let mut agent = Agent {
         leak_after: settings.leak_after,
         tracker: Tracker::new(config),
-        intake: Intake::new(hz, recorder),
+        intake: Intake::new(hz, recorder, Faults::new(settings.kernel.rehearsal.faults)),
         losses: &kernel.losses,
         reporter: &reporter,
         jobs,
@@ -223,7 +228,11 @@ impl Agent<'_> {
     /// Counts losses, turns new ones into records and a status line, and lets the reporter look
     /// after its destinations.
     async fn look(&mut self) {
-        if let Ok(counters) = self.losses.read() {
+        if let Ok(mut counters) = self.losses.read() {
+            counters.push(Counters {
+                ring_lost: self.intake.faults.dropped(),
+                ..Counters::default()
+            });
             self.intake.gaps.counters(&counters);
         }
         let gaps = self.intake.gaps.settle();
@@ -246,6 +255,7 @@ impl Agent<'_> {
             lost: self.intake.gaps.told().clone(),
             tracked: self.tracker.tracked() as u64,
             open: self.tracker.open() as u64,
+            untracked: self.tracker.untracked() as u64,
         };
         // An error means that nobody listens any more, which the loop notices.
         let _ = self

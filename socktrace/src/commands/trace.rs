@@ -20,6 +20,7 @@ use crate::clock::{self, Clock as _};
 use crate::enrich::Processes;
 use crate::model::{HookReport, Status, StatusReason};
 use crate::sink::WhenFull;
+use crate::source::faults::Faults;
 use crate::source::kernel::loader::Mode;
 use crate::source::kernel::losses::Losses;
 use crate::source::kernel::ring::Ring;
@@ -48,7 +49,7 @@ pub(super) fn execute(settings: TraceSettings) -> Result<Exit, Failure> {
     let recorder = Recorder::open(settings.kernel.record.as_deref(), &header)?;
     let hooks = live::reports(Some(&kernel));
     let printer = Printer {
-        intake: Intake::new(hz, recorder),
+        intake: Intake::new(hz, recorder, Faults::new(settings.kernel.rehearsal.faults)),
         timeline: Timeline::new(table_size(settings.kernel.max_sockets)),
         filter: settings.filter,
         processes: Processes::new(live::procfs(), 4096),
@@ -190,6 +191,7 @@ impl Printer {
             lost: self.intake.gaps.told().clone(),
             tracked: self.timeline.len() as u64,
             open: 0,
+            untracked: 0,
         };
         self.outputs
             .encode(|encoder, out| encoder.encode_status(&status, out));

@@ -188,6 +188,8 @@ pub struct Status {
     pub tracked: u64,
     /// Findings open now.
     pub open: u64,
+    /// Possible leaks that there was no room to track.
+    pub untracked: u64,
 }
 
 /// See [`Status`].

@@ -98,6 +98,12 @@ pub(super) fn status_message(status: &Status) -> String {
         &mut out,
         format_args!(", {} open", count(open, "leak", "leaks")),
     );
+    if status.untracked > 0 {
+        push(
+            &mut out,
+            format_args!(", {} not tracked for lack of room", status.untracked),
+        );
+    }
     let lost = status.lost.iter().filter(|(_, lost)| **lost > 0);
     for (n, (place, lost)) in lost.enumerate() {
         out.push_str(if n == 0 { "; lost " } else { ", " });

@@ -4,12 +4,14 @@
 //! on the way. What the bytes mean is [`crate::decode`]'s business.
 //!
 //! * [`btf`]: the kernel's description of its types.
+//! * [`faults`]: losses on purpose, for tests.
 //! * [`gaps`]: losses, each counted once, wherever it shows.
 //! * [`hooks`]: the hooks of a live kernel, by name.
 //! * `kernel`: this machine's kernel, through eBPF (feature `kernel`).
 //! * [`recording`]: the bytes of a run in a file, to be played back through the same decoder and tracker.
 
 pub mod btf;
+pub mod faults;
 pub mod gaps;
 pub mod hooks;
 #[cfg(feature = "kernel")]

@@ -15,6 +15,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 pub(super) use common::{ColorWhen, FilterArgs, FormatArg, OutputArgs};
 
 use super::values;
+use crate::source::faults::FaultRates;
 use crate::source::hooks::HookOverrides;
 
 /// Find leaked TCP sockets: which, who, why and since when
@@ -207,6 +208,18 @@ pub(super) struct KernelArgs {
     /// Choose hooks instead of trying which are there, for tests
     #[arg(long, value_name = "PURPOSE=HOOK,…", hide = true)]
     pub(super) hooks: Option<HookOverrides>,
+    /// Room in the kernel's table of suspects, for tests
+    #[arg(long, value_name = "N", hide = true, value_parser = max_sockets())]
+    pub(super) max_suspects: Option<u32>,
+    /// Room in the kernel's table of owners, for tests
+    #[arg(long, value_name = "N", hide = true, value_parser = max_sockets())]
+    pub(super) max_owners: Option<u32>,
+    /// How often the kernel is read anew while anything is tracked, for tests
+    #[arg(long, value_name = "DURATION", hide = true, value_parser = values::duration)]
+    pub(super) sweep_every: Option<Duration>,
+    /// Lose records on purpose, for tests: percentages of those in the ring buffer and of those of walks
+    #[arg(long, value_name = "ring=N,walk=N,seed=N", hide = true)]
+    pub(super) drop_events: Option<FaultRates>,
 }
 
 /// Sockets that are open at once on a busy host; the tables for so many take some 40 MB of kernel memory

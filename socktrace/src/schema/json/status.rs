@@ -40,6 +40,9 @@ struct StatusFields<'a> {
     lost: BTreeMap<&'static str, u64>,
     tracked: u64,
     open: u64,
+    /// Possible leaks that there was no room to track; absent if there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    untracked: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -94,6 +97,7 @@ pub(in super::super) fn details(status: &Status) -> Socktrace<'_> {
             .collect(),
         tracked: status.tracked,
         open: status.open,
+        untracked: (status.untracked > 0).then_some(status.untracked),
     };
     Socktrace { status: fields }
 }

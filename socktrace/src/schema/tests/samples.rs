@@ -257,6 +257,7 @@ pub(super) fn status(reason: StatusReason) -> Status {
         lost: if started { BTreeMap::new() } else { lost },
         tracked: 20,
         open: 1,
+        untracked: 0,
     }
 }
 
