@@ -11,6 +11,7 @@
 
 mod closed;
 mod expect;
+mod heals;
 mod healthy;
 mod held;
 mod holders;
@@ -19,6 +20,7 @@ mod lines;
 mod names;
 mod nginx;
 mod options;
+mod oracle;
 mod owners;
 mod progress;
 mod replay;
@@ -46,7 +48,7 @@ use crate::stage::Stage;
 type Case = (&'static str, fn(&Stage));
 
 /// Every case, by theme.
-const CASES: [&[Case]; 14] = [
+const CASES: [&[Case]; 15] = [
     leaks::CASES,
     owners::CASES,
     closed::CASES,
@@ -54,6 +56,7 @@ const CASES: [&[Case]; 14] = [
     held::CASES,
     threads::CASES,
     names::CASES,
+    heals::CASES,
     healthy::CASES,
     progress::CASES,
     startup::CASES,

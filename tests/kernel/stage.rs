@@ -39,6 +39,7 @@ pub(crate) const WORKLOADS: &[Program] = &[
     Program::C("many_leaks"),
     Program::C("netns"),
     Program::C("scm_rights"),
+    Program::C("script"),
     Program::C("sleeping_server"),
     Program::C("trickle"),
     Program::C("unaccepted"),

@@ -141,6 +141,18 @@ impl Agent {
         self.log.from_start()
     }
 
+    /// Kills it and waits until it is gone.
+    ///
+    /// # Panics
+    ///
+    /// If it does not go.
+    #[track_caller]
+    pub fn kill(&self) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.signal(Signal::Kill);
+        assert!(running.wait(ATTACH).is_some(), "the agent cannot be killed");
+    }
+
     /// Stops it and returns all its lines.
     ///
     /// # Panics
