@@ -183,7 +183,7 @@ fn random_scripts(stage: &Stage) {
     let seed = number_in("SOCKTRACE_HEAL_SEED").unwrap_or(now().0);
     let rounds = number_in("SOCKTRACE_HEAL_ROUNDS").unwrap_or(ROUNDS);
     println!("heals: SOCKTRACE_HEAL_SEED={seed}");
-    let drops = format!("ring=60,walk=15,seed={seed}");
+    let drops = format!("ring=60,walk=30,seed={seed}");
     let one_page = ["--ring-size", "4KiB", "--drop-events", &drops];
     let tables = ["--max-suspects", "1", "--max-owners", "1"];
     let mut agents = [

@@ -1,8 +1,8 @@
 //! Records on their way in: recorded, accounted for and decoded, the same for every live command.
 
 use super::recorder::Recorder;
-use crate::decode::{DecodeContext, decode, frame, mark_record, origin};
-use crate::model::{Event, Mark, Record};
+use crate::decode::{DecodeContext, decode, frame, gap_record, origin};
+use crate::model::{BootTime, Event, Gap, GapPlace, Record};
 use crate::source::faults::{Fate, Faults};
 use crate::source::gaps::Gaps;
 
@@ -15,8 +15,8 @@ pub(super) struct Intake {
     pub(super) recorder: Recorder,
     /// Losses on purpose.
     pub(super) faults: Faults,
-    /// A record of the reading in flight could not be decoded.
-    spoilt: bool,
+    /// When the last record was made.
+    at: BootTime,
 }
 
 impl Intake {
@@ -27,7 +27,7 @@ impl Intake {
             gaps: Gaps::new(),
             recorder,
             faults,
-            spoilt: false,
+            at: BootTime::default(),
         }
     }
 
@@ -63,37 +63,32 @@ impl Intake {
         self.gaps.arrived(bytes);
         match decoded {
             Ok(record) if fate == Fate::Pass => {
-                let record = self.whole(record);
-                if let Event::Mark(mark) = record.event {
-                    self.recorder.record(&mark_record(record.at, mark));
-                } else {
-                    self.recorder.record(bytes);
-                }
+                self.at = record.at;
+                self.recorder.record(bytes);
                 each(&record);
             }
             _ => {
                 if fate == Fate::Pass {
                     self.recorder.record(bytes);
                 }
-                self.spoilt |= origin(bytes).is_none();
                 self.gaps.undecodable();
+                if origin(bytes).is_none() {
+                    self.hole(each);
+                }
             }
         }
     }
 
-    /// A reading with a hole proves nothing: what it does not show may have been in the hole.
-    #[expect(clippy::large_types_passed_by_value, reason = "it is given back")]
-    fn whole(&mut self, record: Record) -> Record {
-        let event = match record.event {
-            Event::Mark(Mark::TruthBegin) => {
-                self.spoilt = false;
-                record.event
-            }
-            Event::Mark(Mark::TruthEnd { complete }) => Event::Mark(Mark::TruthEnd {
-                complete: complete && !self.spoilt,
-            }),
-            event => event,
+    /// Tells at once that there is a hole in a walk or a reading. It is counted with the others, later.
+    fn hole(&mut self, each: &mut impl FnMut(&Record)) {
+        let gap = Gap {
+            place: GapPlace::Decode,
+            lost: 0,
         };
-        Record { event, ..record }
+        self.recorder.record(&gap_record(self.at, gap));
+        each(&Record {
+            at: self.at,
+            event: Event::Gap(gap),
+        });
     }
 }

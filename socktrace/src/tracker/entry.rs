@@ -41,6 +41,8 @@ pub(super) struct Entry {
     told_copied: u32,
     /// Whether the kernel's tables know more of it than is known here, and no walk will tell.
     pub(super) doubt: Doubt,
+    /// How many readings with a hole have not shown it, the last ones in turn.
+    pub(super) missed: u8,
     /// Number of the reading it was last asked for in.
     pub(super) asked: u16,
     /// What the reading in flight has shown of it.
@@ -134,6 +136,7 @@ impl Entry {
             told_copied: 0,
             blamed: 0,
             doubt: Doubt::None,
+            missed: 0,
             asked: born,
             sight: Sight::Nothing,
             fresh: Vec::new(),

@@ -10,6 +10,9 @@ use crate::verdict::{can_leak, kind_of, made_progress};
 use super::entry::{Doubt, Entry, Sight};
 use super::listeners::Acceptors;
 
+/// How many readings with a hole may in turn not show a socket that is there still.
+const MOST_MISSED: u8 = 4;
+
 /// A complete reading.
 pub(super) struct Truth {
     /// Its number.
@@ -18,6 +21,8 @@ pub(super) struct Truth {
     pub(super) at: BootTime,
     /// Age at which a suspect is a finding.
     pub(super) leak_after: Duration,
+    /// Some of it could not be decoded.
+    pub(super) holed: bool,
     /// Who accepts.
     pub(super) acceptors: Acceptors,
 }
@@ -52,6 +57,7 @@ impl Entry {
         if sight == Sight::Nothing || self.socket.dead {
             return self.unseen(truth);
         }
+        self.missed = 0;
         let kind = match sight {
             Sight::Held => kind_of(&self.socket, true),
             Sight::Unheld => kind_of(&self.socket, false),
@@ -112,8 +118,14 @@ impl Entry {
     }
 
     /// The reading has shown nothing of it. If it was asked for, it is not in the kernel's table either.
-    fn unseen(&self, truth: &Truth) -> Outcome {
+    ///
+    /// Unless that was in a hole: one in the same place each time must not keep what is gone for ever.
+    fn unseen(&mut self, truth: &Truth) -> Outcome {
         if self.asked != truth.number {
+            return Outcome::Keep;
+        }
+        if truth.holed && self.missed < MOST_MISSED {
+            self.missed += 1;
             return Outcome::Keep;
         }
         match self.charge.map(|charge| charge.kind) {

@@ -26,6 +26,8 @@ pub(super) struct Reading {
     number: u16,
     /// No reading has been complete yet: the sockets it finds were there before anybody looked.
     first: bool,
+    /// Some of the reading in flight could not be decoded.
+    holed: bool,
     released: Released,
     /// Sockets that would be tracked if there was room.
     pub(super) refused: Refused,
@@ -52,6 +54,7 @@ impl Reading {
         Self {
             number: 0,
             first: true,
+            holed: false,
             released: Released {
                 cookies: HashSet::new(),
                 max: max_aside,
@@ -78,8 +81,14 @@ impl Reading {
         }
     }
 
+    /// A record of the reading in flight, if there is one, could not be decoded.
+    pub(super) fn has_hole(&mut self) {
+        self.holed = true;
+    }
+
     /// Forgets what the last reading has shown.
     fn reset(&mut self) {
+        self.holed = false;
         self.listeners.clear();
         self.shared = 0;
     }
@@ -129,7 +138,7 @@ impl Tracker {
         let mut settled = true;
         let complete = complete && !self.reading.released.overflow;
         if complete {
-            settled = self.judge_all(at);
+            settled = self.judge_all(at) && !self.reading.holed;
             self.reading.first = false;
             self.reading.refused.settle();
             // What it has proven to be gone has made room.
@@ -259,6 +268,7 @@ impl Tracker {
             number: self.reading.number,
             at,
             leak_after: self.config.leak_after,
+            holed: self.reading.holed,
             acceptors: self.reading.listeners.acceptors(),
         };
         let mut settled = true;

@@ -215,3 +215,22 @@ fn every_reading_takes_up_what_nobody_will_tell_of() {
     // Recordings of older agents do not say.
     check("300 truth c1:10/3; 320 truth c1:10/3", "");
 }
+
+#[test]
+fn a_reading_with_a_hole_proves_what_it_shows_and_nothing_else() {
+    let holed = "begin; {at} decode; {at} see c2:10/4; {at} end";
+    let reading = |at: &str| holed.replace("{at}", at);
+    let start = "10.3 walk c1@0 c2@0; 10.4 truth c1:10/3 c2:?";
+    check(
+        &format!("{start}; 12 {}", reading("12")),
+        "open c1; open c2 at=12",
+    );
+    // One that is never shown again is gone at last.
+    let readings: Vec<_> = ["12", "13", "14", "15", "16"]
+        .map(|at| format!("{at} {}", reading(at)))
+        .to_vec();
+    check(
+        &format!("{start}; {}", readings.join("; ")),
+        "open c1; open c2; closed c1 at=16",
+    );
+}

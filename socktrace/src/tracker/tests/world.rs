@@ -221,6 +221,15 @@ impl World {
         }
     }
 
+    /// What stands for a record that could not be decoded.
+    fn hole(&mut self) -> Record {
+        self.lossy = true;
+        self.record(Event::Gap(Gap {
+            place: GapPlace::Decode,
+            lost: 0,
+        }))
+    }
+
     #[expect(clippy::large_types_passed_by_value, reason = "it is kept")]
     fn record(&self, event: Event) -> Record {
         Record {
@@ -246,7 +255,7 @@ impl World {
     fn reading(&mut self, asked: &[Question]) -> Vec<Record> {
         let mut records = vec![self.record(Event::Mark(Mark::TruthBegin))];
         self.read = self.kernel.now;
-        let mut complete = !std::mem::take(&mut self.trouble.fail_reading);
+        let complete = !std::mem::take(&mut self.trouble.fail_reading);
         self.lossy |= !complete;
         let cookies: Vec<_> = self.kernel.socks.keys().copied().collect();
         let mut seen = BTreeSet::new();
@@ -261,9 +270,7 @@ impl World {
             for event in self.kernel.sights(*cookie) {
                 seen.insert(*cookie);
                 if std::mem::take(&mut self.trouble.lose_sight) {
-                    // A reading with a hole is none.
-                    complete = false;
-                    self.gap(GapPlace::Decode, 1);
+                    records.push(self.hole());
                 } else {
                     records.push(self.record(event));
                 }
@@ -275,8 +282,7 @@ impl World {
         {
             if let Some(event) = self.kernel.answer(question.cookie) {
                 if std::mem::take(&mut self.trouble.lose_suspect) {
-                    complete = false;
-                    self.gap(GapPlace::Decode, 1);
+                    records.push(self.hole());
                 } else {
                     records.push(self.record(event));
                 }
