@@ -15,6 +15,7 @@ use socktrace_tests::workload::Workload;
 
 use crate::lines::{check_age, check_end, check_holders, holders_in, is_between};
 use crate::stage::LEAK_AFTER;
+use crate::users::check_users;
 
 /// How long to wait for what should come; lateness is judged apart.
 pub(crate) const FOUND: Duration = Duration::from_secs(10);
@@ -94,6 +95,7 @@ impl Leak {
         check_age(&line.value);
         check_holders(&line.value, &self.holders());
         self.check_blame(&line.value, deeds);
+        check_users(&self.hooks, &line.value, deeds);
         self.check_ends(&line.value, deeds);
         self.check_socket(&line.value);
         line

@@ -32,6 +32,7 @@ mod startup;
 mod threads;
 mod trace;
 mod traps;
+mod users;
 mod watching;
 
 use std::process::ExitCode;

@@ -50,6 +50,21 @@ fn handed_on(stage: &Stage, answered: bool) {
         .find(|thread| thread["tid"].as_u64() == blamed);
     let name = named.map_or(Value::Null, |thread| thread["name"].clone());
     check(&line.value, &[("process.thread.name", name)]);
+    for used in field(&line.value, "socktrace.leak.threads")
+        .as_array()
+        .into_iter()
+        .flatten()
+    {
+        let thread = threads.iter().find(|thread| thread["tid"] == used["tid"]);
+        let thread = thread.unwrap_or_else(|| panic!("{used} is none of {threads:?}"));
+        check(
+            used,
+            &[
+                ("name", thread["name"].clone()),
+                ("pid", leak.step.value["pid"].clone()),
+            ],
+        );
+    }
     leak.resolves_when_told_to_close();
 }
 

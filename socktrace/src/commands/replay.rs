@@ -119,5 +119,6 @@ fn named(leak: Leak) -> Finding {
         leak,
         process,
         thread: tid.map(|tid| Thread { tid, name: None }),
+        user_names: Vec::new(),
     }
 }

@@ -1,7 +1,7 @@
 //! Adds names to what leaves the core.
 
 use super::{ProcFs, Processes};
-use crate::model::{BootTime, Comm, Finding, Leak, Process, Scanned, Tgid};
+use crate::model::{BootTime, Comm, Finding, Leak, Process, Scanned, SocketUse, Tgid, Thread};
 
 /// Adds names to findings and to the rows of a scan.
 #[derive(Debug)]
@@ -23,15 +23,44 @@ impl Enricher {
     /// Of a process that can no longer be looked at, what the kernel told is left: pid, start and name.
     pub fn finding(&mut self, leak: Leak) -> Finding {
         let process = leak.blame.map(|b| self.process(b.tgid, b.started, b.comm));
-        let thread = leak.blame.and_then(|b| {
-            b.tid
-                .map(|tid| self.processes.thread(b.tgid, b.started, tid))
+        let user_names = self.user_names(&leak.uses);
+        let thread = leak.blame.and_then(|blame| {
+            let tid = blame.tid?;
+            let is_it =
+                |used: &SocketUse| (used.tgid, used.tid) == (blame.tgid, tid) && used.at.is_some();
+            let named = leak
+                .uses
+                .iter()
+                .zip(&user_names)
+                .find(|(used, _)| is_it(used));
+            Some(match named {
+                Some((_, name)) => Thread {
+                    tid,
+                    name: name.clone(),
+                },
+                None => self.processes.thread(blame.tgid, blame.started, tid),
+            })
         });
         Finding {
             leak,
             process,
             thread,
+            user_names,
         }
+    }
+
+    /// The names of those who used a socket. They are often one thread, which is looked at once.
+    fn user_names(&self, uses: &[SocketUse]) -> Vec<Option<Vec<u8>>> {
+        let mut names: Vec<Option<Vec<u8>>> = Vec::with_capacity(uses.len());
+        for used in uses {
+            let before = uses
+                .iter()
+                .zip(&names)
+                .find(|(before, _)| (before.tgid, before.tid) == (used.tgid, used.tid));
+            let name = before.map_or_else(|| self.processes.user(used), |(_, name)| name.clone());
+            names.push(name);
+        }
+        names
     }
 
     /// A row of a scan with its oldest holder.
@@ -102,6 +131,7 @@ mod tests {
             role: Role::Accepted,
             holders: vec![holder(7, at_ticks(100))],
             blame,
+            uses: Vec::new(),
         }
     }
 

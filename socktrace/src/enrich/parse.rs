@@ -27,6 +27,13 @@ impl Stat {
         let ticks = u128::from(started.0) * u128::from(ticks_per_second) / 1_000_000_000;
         u128::from(self.start_ticks).abs_diff(ticks) <= 1
     }
+
+    /// Whether it had started by `at`: what has the number now may have come later. A tick of tolerance as
+    /// above.
+    pub(super) fn started_by(self, at: BootTime, ticks_per_second: u64) -> bool {
+        let ticks = u128::from(at.0) * u128::from(ticks_per_second) / 1_000_000_000;
+        u128::from(self.start_ticks) <= ticks + 1
+    }
 }
 
 /// `stat`: the name between the first `(` and the *last* `)` may hold both.

@@ -1,6 +1,6 @@
 //! Facts about processes, kept by pid *and* start time: a reused pid is another process.
 
-use crate::model::{BootTime, Comm, Process, Tgid, Thread, Tid};
+use crate::model::{BootTime, Comm, Process, SocketUse, Tgid, Thread, Tid};
 
 use super::cache::Cache;
 use super::parse::{self, Stat};
@@ -71,6 +71,23 @@ impl Processes {
         // The process is looked at after the name was read: if it lives then, the name was its thread's.
         let name = name.filter(|_| self.stat(tgid, started).is_some());
         Thread { tid, name }
+    }
+
+    /// The name of a thread that used a socket; `None` if the process or the thread is gone, or started after
+    /// the use and only has the number, or if it is not known when that was. Never cached.
+    #[must_use]
+    pub fn user(&self, used: &SocketUse) -> Option<Vec<u8>> {
+        let at = used.at?;
+        let process = used.tgid.0.to_string();
+        let thread = format!("{process}/task/{}", used.tid.0);
+        let name = parse::comm(self.proc.read(format!("{thread}/comm"), COMM)?);
+        let was_there = |dir: &str| {
+            let stat = self.proc.read(format!("{dir}/stat"), STAT);
+            stat.and_then(|stat| parse::stat(&stat))
+                .is_some_and(|stat| stat.started_by(at, self.proc.ticks_per_second()))
+        };
+        // Looked at after the name was read: if they live then, the name was the thread's.
+        (was_there(&process) && was_there(&thread)).then_some(name)
     }
 
     /// The cgroup `tgid` is in now, whoever has that pid. Never cached: there is no start time to tell

@@ -165,6 +165,48 @@ pub struct Blame {
     pub fd: u32,
 }
 
+/// A thread's use of the socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SocketUse {
+    /// When; `None` where that was not seen.
+    pub at: Option<BootTime>,
+    /// Process.
+    pub tgid: Tgid,
+    /// Thread.
+    pub tid: Tid,
+    /// What it did.
+    pub op: UseOp,
+}
+
+/// See [`SocketUse`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum UseOp {
+    /// It connected.
+    Connect,
+    /// It took the connection from a listener.
+    Accept,
+    /// It read data.
+    Recv,
+    /// It wrote data.
+    Send,
+    /// It read the end of the stream.
+    Eof,
+}
+
+impl UseOp {
+    /// Name in events.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Accept => "accept",
+            Self::Recv => "recv",
+            Self::Send => "send",
+            Self::Eof => "eof",
+        }
+    }
+}
+
 /// Why a finding is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
@@ -250,6 +292,9 @@ pub struct Leak {
     pub holders: Vec<Holder>,
     /// Who is blamed.
     pub blame: Option<Blame>,
+    /// Which threads used it, as far as that was seen: the last few distinct ones that moved bytes or read
+    /// the end, newest first, then the one that connected or accepted.
+    pub uses: Vec<SocketUse>,
 }
 
 impl Leak {

@@ -10,7 +10,7 @@ pub use event::{
     Accept, Connect, Event, Gap, GapPlace, Held, Listed, Mark, Owner, Question, Record, Release,
     StateChange, Suspect, Touch, TouchOp, Unheld,
 };
-pub use finding::{Blame, Cause, Diagnosis, Holder, Kind, Leak, OwnerVia, Phase};
+pub use finding::{Blame, Cause, Diagnosis, Holder, Kind, Leak, OwnerVia, Phase, SocketUse, UseOp};
 pub use ids::{BootTime, Comm, Cookie, KernelAddr, Tgid, Tid};
 pub use report::{
     Finding, HookReport, Host, Lifecycle, LifecycleEvent, Process, ScanGroup, Scanned, Status,

@@ -79,6 +79,9 @@ pub struct Finding {
     pub process: Option<Process>,
     /// The blamed thread.
     pub thread: Option<Thread>,
+    /// Names of the threads in `leak.uses`, in that order, where they could still be read; empty if nobody
+    /// looked.
+    pub user_names: Vec<Option<Vec<u8>>>,
 }
 
 /// One event in a socket's life, for `trace`.

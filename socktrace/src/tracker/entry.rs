@@ -308,6 +308,7 @@ impl Entry {
             },
             holders: self.holders().to_vec(),
             blame: self.blame(kind),
+            uses: trail.uses(),
         })
     }
 

@@ -3,8 +3,12 @@
 use std::num::NonZeroU32;
 
 use crate::model::{
-    Blame, BootTime, Holder, Kind, Owner, OwnerVia, Role, Task, Tgid, Tid, TouchOp,
+    Blame, BootTime, Holder, Kind, Owner, OwnerVia, Role, SocketUse, Task, Tgid, Tid, Touch,
+    TouchOp, UseOp,
 };
+
+/// How many threads are remembered.
+const TOUCHES: usize = socktrace_common::wire::TOUCHES;
 
 /// Who made and used a socket: an [`Owner`] without what no verdict needs, because there is one for
 /// every leaked socket.
@@ -16,7 +20,9 @@ pub struct Trail {
     pub eof_read: Option<bool>,
     opener: Option<Use>,
     /// Newest first.
-    touches: [Option<Use>; socktrace_common::wire::TOUCHES],
+    touches: [Option<Use>; TOUCHES],
+    /// What each of them was: apart, because there it would take eight times the room.
+    ops: [Option<TouchOp>; TOUCHES],
 }
 
 /// A thread that used the socket. A process id is never 0 here, which makes the absence free.
@@ -39,6 +45,26 @@ impl Trail {
         }
     }
 
+    /// Everything it knows of threads, newest first.
+    #[must_use]
+    pub fn uses(&self) -> Vec<SocketUse> {
+        let touches = self.touches.iter().zip(self.ops).filter_map(|(touch, op)| {
+            let op = match op? {
+                TouchOp::Recv => UseOp::Recv,
+                TouchOp::Send => UseOp::Send,
+                TouchOp::Eof => UseOp::Eof,
+            };
+            touch.map(|touch| touch.told(op))
+        });
+        let op = match self.role {
+            Role::Connected => Some(UseOp::Connect),
+            Role::Accepted => Some(UseOp::Accept),
+            Role::Unknown => None,
+        };
+        let opener = self.opener.zip(op).map(|(opener, op)| opener.told(op));
+        touches.chain(opener).collect()
+    }
+
     /// Whether it says anything.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -54,17 +80,19 @@ impl From<&Owner> for Trail {
             .flatten()
             .any(|touch| touch.op == TouchOp::Eof);
         let opened = owner.opened.unwrap_or_default();
-        let mut touches = owner
-            .touches
-            .map(|touch| touch.and_then(|t| Use::new(t.at, t.tgid, t.tid)));
-        touches.sort_by_key(|touch| std::cmp::Reverse(touch.map(|touch| touch.at)));
+        let used = |touch: &Touch| Use::new(touch.at, touch.tgid, touch.tid);
+        let mut touches = owner.touches;
+        touches.sort_by_key(|touch| {
+            std::cmp::Reverse(touch.as_ref().and_then(used).map(|used| used.at))
+        });
         Self {
             role: owner.role,
             eof_read: if saw_eof { Some(true) } else { owner.eof_read },
             opener: owner
                 .opener
                 .and_then(|task| Use::new(opened, task.tgid, task.tid)),
-            touches,
+            touches: touches.map(|touch| touch.as_ref().and_then(used)),
+            ops: touches.map(|touch| touch.map(|touch| touch.op)),
         }
     }
 }
@@ -76,6 +104,15 @@ impl Use {
             tgid: NonZeroU32::new(tgid.0)?,
             tid,
         })
+    }
+
+    fn told(self, op: UseOp) -> SocketUse {
+        SocketUse {
+            at: (self.at != BootTime::default()).then_some(self.at),
+            tgid: Tgid(self.tgid.get()),
+            tid: self.tid,
+            op,
+        }
     }
 
     /// The first descriptor of the process that used the socket, if it still holds it. A process that

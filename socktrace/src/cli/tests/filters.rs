@@ -36,9 +36,11 @@ pub(super) fn finding() -> Finding {
                 via: OwnerVia::Holder,
                 fd: 37,
             }),
+            uses: Vec::new(),
         },
         process: Some(process()),
         thread: None,
+        user_names: Vec::new(),
     }
 }
 

@@ -302,6 +302,35 @@ fn threads_have_names_of_their_own() {
     check_thread(&fake, 100, 8, None);
 }
 
+#[track_caller]
+fn check_user(fake: &FakeProc, tid: u32, at: Option<u64>, expect: Option<&[u8]>) {
+    let used = SocketUse {
+        at: at.map(at_ticks),
+        tgid: Tgid(7),
+        tid: Tid(tid),
+        op: crate::model::UseOp::Recv,
+    };
+    let name = Processes::new(fake.proc(), 8).user(&used);
+    assert_eq!(name.as_deref(), expect);
+}
+
+/// A thread, or a process, that started after the use has nothing but the number.
+#[test]
+fn a_user_is_named_only_if_it_was_there_then() {
+    let fake = FakeProc::new();
+    fake.process(7, b"orders", 100);
+    fake.stat(7, 8, b"worker-2", b'S', 300);
+    fake.write("7/task/8/comm", b"worker-2\n");
+    check_user(&fake, 8, Some(400), Some(b"worker-2"));
+    check_user(&fake, 8, Some(300), Some(b"worker-2"));
+    check_user(&fake, 8, Some(200), None);
+    check_user(&fake, 8, None, None);
+    check_user(&fake, 9, Some(400), None);
+    fake.process(7, b"another", 500);
+    fake.thread(7, 8, b"another's", b'S');
+    check_user(&fake, 8, Some(400), None);
+}
+
 #[test]
 fn this_very_process_is_found_in_the_real_proc() {
     let proc = ProcFs::new("/proc");

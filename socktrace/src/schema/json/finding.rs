@@ -9,7 +9,7 @@ use super::super::words::{finding_container, message, role};
 use super::line::{
     Container, Endpoint, Event, Line, QueuedSocket, SocketFields, Sort, Traffic, time,
 };
-use super::process::{HolderFields, Process, TaskFields, holders};
+use super::process::{HolderFields, Process, TaskFields, UserFields, holders, users};
 use crate::model::{Finding, Host, Phase};
 
 const SORT: Sort = Sort {
@@ -46,6 +46,8 @@ struct Leak<'a> {
     /// The descriptor of the blamed process: for `unaccepted`, its listener's.
     #[serde(skip_serializing_if = "Option::is_none")]
     fd: Option<u32>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    threads: Vec<UserFields<'a>>,
     /// False: it was there before anybody looked, and `event.start` is the latest it can have begun.
     since_seen: bool,
     episode: u32,
@@ -61,7 +63,7 @@ pub(in super::super) fn finding(
 ) {
     let leak = &finding.leak;
     let role = role(leak.kind, leak.role);
-    let socktrace = details(ids, finding);
+    let socktrace = details(host, ids, finding);
     let mut event = Event::new(&SORT, ids, sequence);
     event.start = Some(time(host, leak.since));
     event.end = matches!(leak.phase, Phase::Resolved(_)).then(|| time(host, leak.at));
@@ -76,7 +78,11 @@ pub(in super::super) fn finding(
 }
 
 /// What the native format says of a finding beyond the Elastic Common Schema.
-pub(in super::super) fn details<'a>(ids: &mut Ids, finding: &'a Finding) -> Socktrace<'a> {
+pub(in super::super) fn details<'a>(
+    host: &Host,
+    ids: &mut Ids,
+    finding: &'a Finding,
+) -> Socktrace<'a> {
     let leak = &finding.leak;
     let id = ids.leak(leak);
     let (cause, closed_by) = match leak.phase {
@@ -95,6 +101,7 @@ pub(in super::super) fn details<'a>(ids: &mut Ids, finding: &'a Finding) -> Sock
             holders: holders(&leak.holders),
             owner_via: leak.blame.map(|blame| blame.via.name()),
             fd: leak.blame.map(|blame| blame.fd),
+            threads: users(host, finding),
             since_seen: leak.since_seen,
             episode: leak.episode,
         },

@@ -8,7 +8,7 @@ use super::super::ids::Ids;
 use super::super::values::{Shown, Untrusted};
 use super::super::words::{is_blamed, oldest};
 use super::line::{Time, time};
-use crate::model::{self, BootTime, Finding, Holder, Host, Scanned, Task, Tgid};
+use crate::model::{self, BootTime, Finding, Holder, Host, Scanned, SocketUse, Task, Tgid};
 
 /// `process`.
 #[derive(Serialize)]
@@ -151,6 +151,33 @@ pub(super) fn holders(holders: &[Holder]) -> Vec<HolderFields<'_>> {
         }
     };
     holders.iter().map(fields).collect()
+}
+
+/// One of `socktrace.leak.threads`.
+#[derive(Serialize)]
+pub(super) struct UserFields<'a> {
+    pid: u32,
+    tid: u32,
+    /// Where it could still be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<Untrusted<'a>>,
+    op: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<Time>,
+}
+
+/// `socktrace.leak.threads`: who used the socket, newest first, then who connected or accepted it.
+pub(super) fn users<'a>(host: &Host, finding: &'a Finding) -> Vec<UserFields<'a>> {
+    let names = finding.user_names.iter().map(Option::as_deref);
+    let names = names.chain(std::iter::repeat(None));
+    let fields = |(used, name): (&SocketUse, Option<&'a [u8]>)| UserFields {
+        pid: used.tgid.0,
+        tid: used.tid.0,
+        name: name.map(Untrusted),
+        op: used.op.name(),
+        at: used.at.map(|at| time(host, at)),
+    };
+    finding.leak.uses.iter().zip(names).map(fields).collect()
 }
 
 /// `socktrace.leak.closed_by`.

@@ -75,7 +75,7 @@ pub(in super::super) fn finding(
     out: &mut Vec<u8>,
 ) {
     let leak = &finding.leak;
-    let details = json::finding_details(ids, finding);
+    let details = json::finding_details(host, ids, finding);
     let (activity, status_id, severity) = match leak.phase {
         Phase::Open => (1, 1, Severity::Medium),
         Phase::Update => (2, 2, Severity::Medium),

@@ -23,6 +23,8 @@ fn encode_all(bytes: &[u8], encoder: &mut Encoder, out: &mut Vec<u8>) {
     process.cgroup = Some(bytes.to_vec());
     hostile.thread.as_mut().unwrap().name = Some(bytes.to_vec());
     hostile.leak.blame.as_mut().unwrap().comm = comm;
+    hostile.leak.uses = uses();
+    hostile.user_names = vec![Some(bytes.to_vec()); 2];
     hostile.leak.holders = vec![
         Holder {
             comm,

@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::model::{
     Blame, BootTime, Comm, Connect, Cookie, Diagnosis, Family, Finding, GapPlace, Holder,
     HookReport, Host, KernelAddr, Kind, Leak, Lifecycle, LifecycleEvent, OwnerVia, Phase, Process,
-    Release, Role, ScanGroup, Scanned, Seqs, Socket, StateChange, Status, StatusReason, Support,
-    Task, TcpState, Tgid, Thread, Tid,
+    Release, Role, ScanGroup, Scanned, Seqs, Socket, SocketUse, StateChange, Status, StatusReason,
+    Support, Task, TcpState, Tgid, Thread, Tid, UseOp,
 };
 use crate::schema::{Encoder, Format};
 
@@ -110,13 +110,29 @@ pub(super) fn finding() -> Finding {
                 via: OwnerVia::LastIo,
                 fd: 37,
             }),
+            uses: Vec::new(),
         },
         process: Some(process()),
         thread: Some(Thread {
             tid: Tid(815),
             name: Some(b"worker-2".to_vec()),
         }),
+        user_names: Vec::new(),
     }
+}
+
+/// A thread that read, and one that accepted at a time that is not known.
+pub(super) fn uses() -> Vec<SocketUse> {
+    let used = |tid, at, op| SocketUse {
+        at,
+        tgid: Tgid(812),
+        tid: Tid(tid),
+        op,
+    };
+    vec![
+        used(815, Some(at(5138)), UseOp::Recv),
+        used(812, None, UseOp::Accept),
+    ]
 }
 
 /// Process 812, with everything known about it.

@@ -146,6 +146,26 @@ fn a_finding_as_it_is_written() {
 }
 
 #[test]
+fn threads_that_used_a_socket_as_json() {
+    let mut used = finding();
+    used.leak.uses = uses();
+    used.user_names = vec![Some(b"worker-2".to_vec()), None];
+    let line = json(|encoder, out| encoder.encode_finding(&used, out));
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let start = |at| {
+        let mut at_start = finding();
+        at_start.leak.since = at;
+        let line = json(|encoder, out| encoder.encode_finding(&at_start, out));
+        serde_json::from_str::<serde_json::Value>(&line).unwrap()["event"]["start"].clone()
+    };
+    let expected = serde_json::json!([
+        {"pid": 812, "tid": 815, "name": "worker-2", "op": "recv", "at": start(at(5138))},
+        {"pid": 812, "tid": 812, "op": "accept"},
+    ]);
+    assert_eq!(line["socktrace"]["leak"]["threads"], expected);
+}
+
+#[test]
 fn a_life_as_text() {
     assert_snapshot!(text(life));
 }

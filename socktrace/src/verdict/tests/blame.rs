@@ -203,6 +203,60 @@ fn the_trail_keeps_what_counts() {
     assert_eq!(Trail::from(&owner("connect 10/11@7")).role, Role::Connected);
 }
 
+/// `"11 recv@7, 12 accept"`: thread 11 of some process, at 7.
+#[track_caller]
+fn check_uses(trail: &str, expected: &str) {
+    let told = |used: &SocketUse| {
+        let at = used.at.map_or(String::new(), |at| format!("@{}", at.0));
+        format!("{} {}{at}", used.tid.0, used.op.name())
+    };
+    let uses: Vec<_> = Trail::from(&owner(trail)).uses().iter().map(told).collect();
+    assert_eq!(uses.join(", "), expected);
+}
+
+#[test]
+fn all_users_are_told_the_newest_first() {
+    check_uses("", "");
+    check_uses("accept 10/12@1", "12 accept@1");
+    check_uses("connect 10/12", "12 connect");
+    check_uses("touch 10/11@7, accept 20/12@1", "11 recv@7, 12 accept@1");
+    check_uses(
+        "touch 10/11@5, touch 20/21@7, touch 30/31@6, connect 40/41@1",
+        "21 recv@7, 31 recv@6, 11 recv@5, 41 connect@1",
+    );
+    check_uses("touch 0/0@7, touch 10/11@5", "11 recv@5");
+}
+
+/// The order of the operations follows that of the threads.
+#[test]
+fn what_a_user_did_stays_with_it() {
+    let touch = |tid, at, op| {
+        Some(Touch {
+            at: BootTime(at),
+            tgid: Tgid(10),
+            tid: Tid(tid),
+            op,
+        })
+    };
+    let trail = Trail::from(&Owner {
+        touches: [
+            touch(11, 5, TouchOp::Send),
+            touch(12, 7, TouchOp::Eof),
+            touch(13, 6, TouchOp::Recv),
+        ],
+        ..Owner::default()
+    });
+    let told: Vec<_> = trail
+        .uses()
+        .iter()
+        .map(|used| (used.tid.0, used.op))
+        .collect();
+    assert_eq!(
+        told,
+        [(12, UseOp::Eof), (13, UseOp::Recv), (11, UseOp::Send)]
+    );
+}
+
 #[test]
 fn accepted_replaces_the_opener() {
     let task = Task {
