@@ -38,8 +38,13 @@ plain! {
         pub file_ref: u32,
         /// Bytes waiting in the ring buffer at which the agent is woken; 0: at every record.
         pub wakeup_bytes: u32,
+        /// `pid_namespace.level` of the agent's pid namespace; 0: the initial one, whose pids the kernel's
+        /// helpers give.
+        pub pid_level: u32,
+        /// `pid_namespace.ns.inum` of the agent's pid namespace. Valid where `pid_level` is not 0.
+        pub pid_ns: u32,
     }
-    size 32
+    size 40
 }
 
 plain! {
@@ -129,8 +134,20 @@ plain! {
         pub group_leader: u32,
         /// `task_struct.start_boottime`.
         pub start_boottime: u32,
+        /// `task_struct.thread_pid`: a pointer to `struct pid`.
+        pub thread_pid: u32,
+        /// `pid.level`: of the namespace the task is in, the last of `numbers`.
+        pub pid_level: u32,
+        /// `pid.numbers`: an array of `struct upid`, one a namespace, the initial one's first.
+        pub pid_numbers: u32,
+        /// `upid.nr`.
+        pub upid_nr: u32,
+        /// `upid.ns`: a pointer to `struct pid_namespace`.
+        pub upid_ns: u32,
+        /// `pid_namespace.ns.inum`.
+        pub pid_ns_inum: u32,
         /// Always 0.
         pub reserved: u32,
     }
-    size 168
+    size 192
 }

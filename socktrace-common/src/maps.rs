@@ -60,6 +60,8 @@ plain! {
         pub jiffies: u64,
         /// In: 1 to be told of the sockets in the table of questions and of no others.
         pub asking: u64,
+        /// Out: `pid_namespace.level` of the reader's pid namespace.
+        pub pid_level: u64,
     }
-    size 56
+    size 64
 }

@@ -12,6 +12,8 @@ pub static CONFIG: Config = Config {
     accept_params: 0,
     file_ref: 0,
     wakeup_bytes: 0,
+    pid_level: 0,
+    pid_ns: 0,
 };
 
 /// Offsets of kernel structure members. Read with [`offset`].
@@ -58,6 +60,12 @@ pub static OFFSETS: Offsets = Offsets {
     task_flags: 0,
     group_leader: 0,
     start_boottime: 0,
+    thread_pid: 0,
+    pid_level: 0,
+    pid_numbers: 0,
+    upid_nr: 0,
+    upid_ns: 0,
+    pid_ns_inum: 0,
     reserved: 0,
 };
 

@@ -2,7 +2,8 @@
 //!
 //! * [`probes`]: the programs, one file a hook.
 //! * [`suspects`], [`owners`]: the two tables the quiet path rests on.
-//! * [`sock`]: the one place that reads `struct sock`; [`task`]: the one place that splits pid and tid.
+//! * [`naming`]: what the iterators call a socket.
+//! * [`sock`]: the one place that reads `struct sock`; [`task`]: the one place that counts processes and threads.
 //! * [`output`]: the one place that writes records.
 //! * [`maps`], [`globals`]: what the agent shares with the programs.
 #![no_std]
@@ -12,6 +13,7 @@
 mod globals;
 mod log;
 mod maps;
+mod naming;
 mod output;
 mod owners;
 mod probes;

@@ -7,6 +7,7 @@ use core::mem::MaybeUninit;
 
 use aya_ebpf::helpers::bpf_get_smp_processor_id;
 use aya_ebpf::helpers::generated::{bpf_jiffies64, bpf_probe_read_kernel};
+use socktrace_common::config::mode;
 use socktrace_common::wire::{Seqs, Sock, sock_flag};
 
 use crate::globals::{config, offset};
@@ -20,7 +21,7 @@ pub const AF_INET6: u16 = 10;
 /// `SOCK_DEAD` in `sk_flags` (include/net/sock.h, `enum sock_flags`).
 const SOCK_DEAD: u64 = 1;
 /// Cookies we make up have this bit set; the kernel's count up from 1 and never reach it.
-const SYNTHETIC: u64 = 1 << 63;
+pub const SYNTHETIC: u64 = 1 << 63;
 
 /// `enum tcp_state` (include/net/tcp_states.h), as far as the programs name them.
 pub mod state {
@@ -153,7 +154,8 @@ pub unsafe fn describe(to: *mut Sock, sk: u64, cookie: u64, state: u32) {
     let socket = socket_of(sk);
     let net: u64 = read(sk, offset!(skc_net));
     let mut flags = 0;
-    if is_synthetic(cookie) {
+    if is_synthetic(cookie) || config!(mode) == mode::RUN && config!(cookie_helper) == 0 {
+        // The kernel's own, where others have asked for it, names the socket no longer than a made-up one.
         flags |= sock_flag::COOKIE_SYNTHETIC;
     }
     if socket == 0 {

@@ -59,6 +59,30 @@ fn what_comes_before_a_cut_is_told() {
     }
 }
 
+/// What did not fit into a table of the agent's own counts where it happens: in the replay, by the
+/// replay's table, not once more as recorded.
+#[test]
+fn losses_of_the_agents_own_table_are_those_of_the_replay() {
+    let lost = |recording, more: &[&str]| {
+        let file = stored(recording);
+        let outcome = run(&[&["replay", name(&file), "--format", "json"], more].concat());
+        outcome.check_code(0);
+        let lines = outcome.stdout.lines();
+        lines
+            .filter_map(|line| {
+                let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+                let lost = &line["socktrace"]["status"]["lost"];
+                lost.is_object().then(|| lost.clone())
+            })
+            .next_back()
+    };
+    let recorded = serde_json::json!({"decode": 3, "owners": 2, "ring": 12, "suspects": 1});
+    assert_eq!(lost("losses.strec", &[]), Some(recorded));
+    assert_eq!(lost("unaccepted.strec", &[]), None);
+    let own = serde_json::json!({"tracker": 1});
+    assert_eq!(lost("unaccepted.strec", &["--max-sockets", "1"]), Some(own));
+}
+
 /// A strange record in the middle: the offset points at it.
 #[test]
 fn a_record_that_is_none() {

@@ -22,7 +22,7 @@ pub(crate) const FOUND: Duration = Duration::from_secs(10);
 
 /// How long to wait for what no event of the kernel tells, such as one holder of several that goes
 /// away: the agent sees it when it next reads the kernel's tables.
-const NOTICED: Duration = Duration::from_secs(45);
+pub(crate) const NOTICED: Duration = Duration::from_secs(45);
 
 /// How long after leak-after a finding may come.
 const PROMPT: Duration = Duration::from_secs(1);

@@ -18,12 +18,14 @@ mod holders;
 mod leaks;
 mod lines;
 mod names;
+mod namespaces;
 mod nginx;
 mod options;
 mod oracle;
 mod owners;
 mod progress;
 mod replay;
+mod restarts;
 mod scan;
 mod services;
 mod sockets;
@@ -49,7 +51,7 @@ use crate::stage::Stage;
 type Case = (&'static str, fn(&Stage));
 
 /// Every case, by theme.
-const CASES: [&[Case]; 15] = [
+const CASES: [&[Case]; 17] = [
     leaks::CASES,
     owners::CASES,
     closed::CASES,
@@ -65,6 +67,8 @@ const CASES: [&[Case]; 15] = [
     watching::CASES,
     trace::CASES,
     scan::CASES,
+    namespaces::CASES,
+    restarts::CASES,
 ];
 
 /// Cases about real programs, with what each needs beside a kernel. A machine that is given its workloads

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::child::{Outcome, Running, Signal};
 use crate::json::text;
 use crate::log::{Line, Log, Watch};
+use crate::pids::{Pids, with_own_proc};
 use crate::program::socktrace;
 use crate::wait::Deadline;
 
@@ -68,6 +69,19 @@ impl Agent {
         Self::of(&mut command)
     }
 
+    /// As [`Agent::start`], in the pid namespace that a process is in, with a /proc of its own.
+    ///
+    /// # Panics
+    ///
+    /// As there.
+    #[must_use]
+    #[track_caller]
+    pub fn start_in_pids_of(process: u32, args: &[&str]) -> Self {
+        let mut command = socktrace(args);
+        with_own_proc(command.args(["--format", "json"]));
+        Self::spawn(&mut command, Pids::Of(process)).unwrap_or_else(|err| panic!("{err}"))
+    }
+
     /// What [`Agent::try_start`] does, for any command that speaks like an agent.
     ///
     /// # Errors
@@ -79,7 +93,12 @@ impl Agent {
     /// As there.
     #[track_caller]
     pub fn of(command: &mut Command) -> Result<Self, NotStarted> {
-        let mut running = Running::spawn(command).unwrap_or_else(|err| {
+        Self::spawn(command, Pids::Same)
+    }
+
+    #[track_caller]
+    fn spawn(command: &mut Command, pids: Pids) -> Result<Self, NotStarted> {
+        let mut running = Running::spawn_in(command, pids).unwrap_or_else(|err| {
             panic!("cannot start {}: {err}", command.get_program().display())
         });
         let log = Log::of(running.take_stdout().expect("stdout is a pipe"));

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use crate::pids::Pids;
 use crate::wait::Deadline;
 
 /// A signal a test sends.
@@ -51,7 +52,16 @@ impl Running {
     ///
     /// If it cannot be started.
     pub fn spawn(command: &mut Command) -> io::Result<Self> {
-        Self::start(command, false)
+        Self::start(command, false, Pids::Same)
+    }
+
+    /// Starts a command in a pid namespace.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be started.
+    pub fn spawn_in(command: &mut Command, pids: Pids) -> io::Result<Self> {
+        Self::start(command, false, pids)
     }
 
     /// Starts a command as the leader of a process group of its own, so that the processes it
@@ -61,8 +71,17 @@ impl Running {
     ///
     /// If it cannot be started.
     pub fn spawn_group(command: &mut Command) -> io::Result<Self> {
+        Self::spawn_group_in(command, Pids::Same)
+    }
+
+    /// As [`Running::spawn_group`], in a pid namespace.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn spawn_group_in(command: &mut Command, pids: Pids) -> io::Result<Self> {
         use std::os::unix::process::CommandExt as _;
-        Self::start(command.process_group(0), true)
+        Self::start(command.process_group(0), true, pids)
     }
 
     /// Its pid.
@@ -107,12 +126,12 @@ impl Running {
         self.status
     }
 
-    fn start(command: &mut Command, leads_group: bool) -> io::Result<Self> {
+    fn start(command: &mut Command, leads_group: bool, pids: Pids) -> io::Result<Self> {
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let mut child = command.spawn()?;
+        let mut child = pids.spawn(command)?;
         let stderr = Collector::of(child.stderr.take());
         let pidfd = pidfd(child.id())?;
         Ok(Self {

@@ -20,6 +20,7 @@ pub mod json;
 pub mod log;
 pub mod maps;
 pub mod netns;
+pub mod pids;
 pub mod program;
 pub mod rung;
 pub mod text;

@@ -15,6 +15,8 @@ use crate::child::{Running, Signal};
 use crate::go;
 use crate::json::{number, text};
 use crate::log::{Line, Log, Watch};
+use crate::netns::Netns;
+use crate::pids::Pids;
 use crate::wait::SOON;
 
 /// A workload: its language and its name.
@@ -163,6 +165,41 @@ impl Workload {
         Self::of(&mut gate)
     }
 
+    /// Starts a workload in a network namespace of its own.
+    ///
+    /// # Panics
+    ///
+    /// If that fails.
+    #[must_use]
+    #[track_caller]
+    pub fn in_own_network(program: Program, args: &[&str]) -> Self {
+        let mut command = program.command();
+        Self::of(&mut Netns::New(&[]).command(command.args(args)))
+    }
+
+    /// Starts a workload in a pid namespace.
+    ///
+    /// # Panics
+    ///
+    /// If that fails.
+    #[must_use]
+    #[track_caller]
+    pub fn in_pids(program: Program, args: &[&str], pids: Pids) -> Self {
+        let mut command = program.command();
+        Self::started(command.args(args), pids)
+    }
+
+    /// Starts a process that does nothing, in a pid namespace.
+    ///
+    /// # Panics
+    ///
+    /// If that fails.
+    #[must_use]
+    #[track_caller]
+    pub fn idle_in(pids: Pids) -> Self {
+        Self::started(Command::new("sh").args(["-c", "read -r wait"]), pids)
+    }
+
     /// What [`Workload::start`] does, for any command that speaks like a workload.
     ///
     /// # Panics
@@ -171,7 +208,12 @@ impl Workload {
     #[must_use]
     #[track_caller]
     pub fn of(command: &mut Command) -> Self {
-        let mut running = Running::spawn_group(command)
+        Self::started(command, Pids::Same)
+    }
+
+    #[track_caller]
+    fn started(command: &mut Command, pids: Pids) -> Self {
+        let mut running = Running::spawn_group_in(command, pids)
             .unwrap_or_else(|err| panic!("cannot start {command:?}: {err}"));
         let stdin = running.take_stdin();
         let log = Log::of(running.take_stdout().expect("stdout is a pipe"));

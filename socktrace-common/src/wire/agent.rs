@@ -32,6 +32,10 @@ pub mod gap_place {
     pub const DECODE: u32 = 4;
     /// The agent's own table of tracked sockets was full.
     pub const TRACKER: u32 = 5;
+    /// Programs did not run where they should have.
+    pub const MISSED: u32 = 6;
+    /// Network namespaces whose accept queues could not be read.
+    pub const QUEUES: u32 = 7;
 }
 
 /// Values of [`Mark::what`].

@@ -65,7 +65,8 @@ plain! {
 
 /// Bits of [`Sock::flags`].
 pub mod sock_flag {
-    /// `cookie` was made up by the programs because this kernel gives tracing programs none.
+    /// `cookie` was made up by the programs because they cannot ask this kernel for it, or is one that
+    /// the kernel has given somebody else: not every socket there has one, nor from its beginning.
     pub const COOKIE_SYNTHETIC: u8 = 1;
     /// The socket has no `struct socket`: it waits in an accept queue or is an orphan.
     pub const NO_SOCKET: u8 = 2;
@@ -127,11 +128,11 @@ plain! {
 }
 
 plain! {
-    /// A thread, in the initial pid namespace.
+    /// A thread, by its numbers in the agent's pid namespace.
     pub struct Task {
-        /// Process: `task->tgid`, which user space calls pid. 0: not known.
+        /// Process: the kernel's tgid, which user space calls pid. 0: not known, or not visible there.
         pub tgid: u32,
-        /// Thread: `task->pid`, which user space calls tid.
+        /// Thread: the kernel's pid, which user space calls tid.
         pub tid: u32,
         /// `task->comm`, NUL-padded; any bytes, chosen by the program.
         pub comm: [u8; 16],

@@ -3,8 +3,9 @@
 //! ```text
 //! struct bpf_iter__task_file { meta; task; u32 fd; file }
 //! ```
-//! (kernel/bpf/task_iter.c). The kernel visits each table of descriptors once, threads that have
-//! one of their own included.
+//! (kernel/bpf/task_iter.c). The kernel visits the tasks of the reader's pid namespace, threads only where
+//! their table of descriptors is not their leader's. A leader that has exited has none, so that each of
+//! its threads is visited, and tells of the same descriptors.
 
 use socktrace_common::config::mode;
 use socktrace_common::wire::{Held, Task, kind, sock_flag};
@@ -12,7 +13,7 @@ use socktrace_common::wire::{Held, Task, kind, sock_flag};
 use crate::globals::{config, offset};
 use crate::output::{now, plain_header, write_record};
 use crate::sock::{self, read, state};
-use crate::suspects::{self, CookieSource};
+use crate::{naming, suspects, task};
 
 /// The kernel's context: four slots of 8 bytes.
 #[repr(C)]
@@ -32,18 +33,12 @@ const S_IFSOCK: u16 = 0o140_000;
 #[unsafe(link_section = "iter/task_file")]
 pub extern "C" fn truth_task_file(ctx: *const TaskFile) -> i32 {
     // SAFETY: the kernel calls with a valid context; loads from it are checked by the verifier.
-    let (meta, task, fd, file) = unsafe {
-        (
-            (*ctx).meta,
-            (*ctx).task as u64,
-            (*ctx).fd,
-            (*ctx).file as u64,
-        )
-    };
-    if task == 0 || file == 0 {
+    let (meta, task, fd, file) =
+        unsafe { ((*ctx).meta, (*ctx).task as u64, (*ctx).fd, (*ctx).file) };
+    if task == 0 || file.is_null() {
         return 0;
     }
-    let Some(sk) = tcp_socket_of(file) else {
+    let Some(sk) = tcp_socket_of(file as u64) else {
         return 0;
     };
     let tcp_state = sock::state_of(sk);
@@ -56,18 +51,24 @@ pub extern "C" fn truth_task_file(ctx: *const TaskFile) -> i32 {
         return 0;
     }
     let at = now();
-    let cookie = suspects::cookie_or_new(sk, CookieSource::Seen, at);
+    // A listener needs no name.
+    let cookie = if tcp_state == state::LISTEN {
+        sock::kernel_cookie(sk)
+    } else {
+        naming::of_held(sk, file)
+    };
     let listed = suspects::listed(sk);
     if listed == sock_flag::UNLISTED && leakable {
         suspects::add(sk, cookie, at, sock::error_of(sk), true);
     }
     let leader: u64 = read(task, offset!(group_leader));
+    let (tgid, tid) = task::ids_of(task);
     let mut held = Held {
         header: plain_header::<Held>(kind::HELD, at),
         seqs: sock::seqs(sk),
         task: Task {
-            tgid: read(task, offset!(task_tgid)),
-            tid: read(task, offset!(task_pid)),
+            tgid,
+            tid,
             comm: read(leader, offset!(task_comm)),
         },
         fd,

@@ -6,13 +6,11 @@
 //! (net/ipv4/tcp_ipv4.c). It visits the network namespace of the reader; time-wait and request
 //! mini-sockets come by too, and are smaller than a `struct sock`.
 
-use aya_ebpf::helpers::generated::bpf_get_socket_cookie;
 use socktrace_common::wire::{Unheld, kind, sock_flag};
 
-use crate::globals::config;
 use crate::output::{now, plain_header, write_record};
 use crate::sock::{self, state};
-use crate::suspects::{self, CookieSource};
+use crate::{naming, suspects};
 
 /// The kernel's context.
 #[repr(C)]
@@ -32,16 +30,11 @@ pub extern "C" fn truth_tcp(ctx: *const Tcp) -> i32 {
     if sk_common.is_null() || sock::state_of(sk) != state::CLOSE_WAIT {
         return 0;
     }
-    if config!(cookie_helper) == 1 {
-        // A socket that was there before us may never have been named: asking names it.
-        // SAFETY: the pointer is the iterator's own, which the verifier trusts.
-        let _ = unsafe { bpf_get_socket_cookie(sk_common.cast_mut()) };
-    }
     if !sock::is_tcp(sk) || sock::socket_of(sk) != 0 || sock::is_dead(sk) {
         return 0;
     }
     let at = now();
-    let cookie = suspects::cookie_or_new(sk, CookieSource::Seen, at);
+    let cookie = naming::of_queued(sk_common);
     let listed = suspects::listed(sk);
     if listed == sock_flag::UNLISTED {
         suspects::add(sk, cookie, at, 0, true);

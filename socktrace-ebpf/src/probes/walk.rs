@@ -15,6 +15,7 @@ use crate::output::{now, plain_header, write_record};
 use crate::owners;
 use crate::sock::{self, read};
 use crate::suspects;
+use crate::task;
 
 /// The kernel's context.
 #[repr(C)]
@@ -40,6 +41,7 @@ pub extern "C" fn walk_suspects(ctx: *const MapElem) -> i32 {
     if key.is_null() || value.is_null() {
         // The end of the walk.
         control.jiffies = sock::jiffies();
+        control.pid_level = task::current_level();
         return 0;
     }
     // SAFETY: the kernel gave both; the value is the map's own memory and may be written.

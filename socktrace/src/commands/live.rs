@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::Failure;
 use crate::cli::{Exit, KernelSettings};
 use crate::clock::{self, Clock as _};
-use crate::enrich::{MACHINE_ID, ProcFs, host_facts};
+use crate::enrich::{MACHINE_ID, ProcFs, counts_as, host_facts, in_initial_pid_namespace};
 use crate::model::{HookReport, Host, Support};
 use crate::source::kernel::Sizes;
 use crate::source::kernel::loader::{Kernel, LoadError, Mode, Options};
@@ -95,7 +95,8 @@ fn surroundings() -> Vec<HookReport> {
         lost: if fine { String::new() } else { lost.to_owned() },
         cure: if fine { String::new() } else { cure.to_owned() },
     };
-    let initial = crate::enrich::in_initial_pid_namespace(&procfs());
+    let initial = in_initial_pid_namespace(&procfs());
+    let counts = counts_as(&procfs(), std::process::id());
     let sees = crate::source::kernel::privilege::sees_all_processes();
     vec![
         report(
@@ -106,16 +107,26 @@ fn surroundings() -> Vec<HookReport> {
             } else {
                 "not the initial one"
             },
-            "pids are those of the initial namespace, and facts from /proc do not match them",
+            "processes outside it, and leaks that nobody in it holds",
             "run socktrace in the host's pid namespace (hostPID, --pid=host)",
         ),
-        report(
-            "process_facts",
-            sees,
-            "/proc",
-            "executables of other users' processes cannot be read",
-            "grant CAP_SYS_PTRACE",
-        ),
+        if counts {
+            report(
+                "process_facts",
+                sees,
+                "/proc",
+                "executables and network namespaces of other users' processes cannot be read",
+                "grant CAP_SYS_PTRACE",
+            )
+        } else {
+            report(
+                "process_facts",
+                false,
+                "/proc of another pid namespace",
+                "facts about processes are not found there",
+                "mount /proc in this pid namespace (unshare --mount-proc)",
+            )
+        },
     ]
 }
 

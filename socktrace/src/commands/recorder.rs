@@ -23,6 +23,12 @@ impl Recorder {
         Ok(Self(Some(writer)))
     }
 
+    /// No recording.
+    #[cfg(test)]
+    pub(super) fn none() -> Self {
+        Self(None)
+    }
+
     /// Adds one record's bytes.
     pub(super) fn record(&mut self, record: &[u8]) {
         if let Some(Err(error)) = self.0.as_mut().map(|writer| writer.record(record)) {

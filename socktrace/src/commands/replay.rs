@@ -7,7 +7,9 @@ use anyhow::Context as _;
 use super::outputs::{Outputs, warn};
 use super::{Failure, table_size, tracker_config};
 use crate::cli::{Exit, FindingGate, ReplaySettings};
-use crate::model::{Event, Finding, Leak, Process, Record, Status, StatusReason, Thread};
+use crate::model::{
+    BootTime, Event, Finding, Gap, GapPlace, Leak, Process, Record, Status, StatusReason, Thread,
+};
 use crate::sink::WhenFull;
 use crate::source::recording::{ReadError, Reader};
 use crate::tracker::{Action, Timeline, Tracker};
@@ -79,12 +81,10 @@ impl Player<'_> {
             let of_run = matches!(record.event, Event::Mark(_));
             self.timeline = (!of_run).then(|| Timeline::new(table_size(self.settings.max_sockets)));
         }
-        if let Event::Gap(gap) = record.event {
-            *self.lost.lost.entry(gap.place).or_default() += gap.lost;
-            self.lost.at = record.at;
-            let status = &self.lost;
-            self.outputs
-                .encode(|encoder, out| encoder.encode_status(status, out));
+        if let Event::Gap(gap) = record.event
+            && gap.place != GapPlace::Tracker
+        {
+            self.lost(record.at, gap);
         }
         if let Some(timeline) = &mut self.timeline {
             if let Some(event) = timeline.observe(record)
@@ -97,15 +97,32 @@ impl Player<'_> {
         }
         self.tracker.handle_event(record);
         while let Some(action) = self.tracker.poll_action() {
-            // Walks and readings are in the recording where they happened.
-            if let Action::Report(leak) = action {
-                let finding = named(leak);
-                if self.gate.admits(&finding) {
-                    self.outputs
-                        .encode(|encoder, out| encoder.encode_finding(&finding, out));
-                }
+            match action {
+                Action::Report(leak) => self.report(leak),
+                Action::Gap(gap) => self.lost(record.at, gap),
+                // They are in the recording where they happened.
+                Action::Walk | Action::Prove(_) => {}
             }
         }
+    }
+
+    fn report(&mut self, leak: Leak) {
+        let finding = named(leak);
+        if self.gate.admits(&finding) {
+            self.outputs
+                .encode(|encoder, out| encoder.encode_finding(&finding, out));
+        }
+    }
+
+    /// Tells of a loss. What did not fit into a table of the agent's own is recorded as well; here this
+    /// player's table counts, which loses the same if it is as large.
+    fn lost(&mut self, at: BootTime, gap: Gap) {
+        self.lost.at = at;
+        let lost = self.lost.lost.entry(gap.place).or_default();
+        *lost = lost.saturating_add(gap.lost);
+        let status = &self.lost;
+        self.outputs
+            .encode(|encoder, out| encoder.encode_status(status, out));
     }
 }
 

@@ -4,7 +4,6 @@ use std::io;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use bytes::BytesMut;
 use socktrace_common::counters::Counters;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -18,8 +17,9 @@ use super::{Failure, tracker_config};
 use crate::cli::{Exit, FindingGate, RunSettings};
 use crate::clock::{self, Clock as _};
 use crate::decode::{gap_record, mark_record};
-use crate::model::{BootTime, HookReport, Mark, Question, Status, StatusReason};
+use crate::model::{BootTime, Gap, GapPlace, HookReport, Mark, Question, Status, StatusReason};
 use crate::sink::WhenFull;
+use crate::source::batch::Batch;
 use crate::source::faults::Faults;
 use crate::source::kernel::iterators::Iterators;
 use crate::source::kernel::loader::Mode;
@@ -78,13 +78,21 @@ enum Job {
     Truth { asked: Vec<Question> },
 }
 
+/// What the kernel said.
+#[derive(Default)]
+struct Answer {
+    records: Vec<u8>,
+    /// How many network namespaces' accept queues could not be read that could be before.
+    unread: u64,
+}
+
 /// Asks the kernel on a thread of its own: a walk or a reading must not hold up the ring.
 struct Asker;
 
 impl Asker {
     fn start(
         mut iterators: Iterators,
-    ) -> io::Result<(std::sync::mpsc::Sender<Job>, UnboundedReceiver<Vec<u8>>)> {
+    ) -> io::Result<(std::sync::mpsc::Sender<Job>, UnboundedReceiver<Answer>)> {
         let (jobs, waiting) = std::sync::mpsc::channel();
         // One job is in flight at a time, and so one answer.
         let (answer, answers) = unbounded_channel();
@@ -92,12 +100,15 @@ impl Asker {
             .name("asker".to_owned())
             .spawn(move || {
                 while let Ok(job) = waiting.recv() {
-                    let mut records = Vec::new();
+                    let mut said = Answer::default();
                     match job {
-                        Job::Walk { older_than } => iterators.walk(older_than, &mut records),
-                        Job::Truth { asked } => iterators.truth(&asked, &mut records),
+                        Job::Walk { older_than } => iterators.walk(older_than, &mut said.records),
+                        Job::Truth { asked } => {
+                            let unread = iterators.truth(&asked, &mut said.records);
+                            said.unread = unread.iter().filter(|unread| unread.new).count() as u64;
+                        }
                     }
-                    if answer.send(records).is_err() {
+                    if answer.send(said).is_err() {
                         return;
                     }
                 }
@@ -119,7 +130,7 @@ impl Agent<'_> {
     async fn watch(
         &mut self,
         ring: &mut Ring,
-        mut answers: UnboundedReceiver<Vec<u8>>,
+        mut answers: UnboundedReceiver<Answer>,
         hooks: Vec<HookReport>,
     ) -> io::Result<()> {
         let mut signals = Signals::new()?;
@@ -127,7 +138,7 @@ impl Agent<'_> {
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.tell_status(StatusReason::Started, hooks).await;
         self.tick();
-        let mut batch = BytesMut::new();
+        let mut batch = Batch::new();
         loop {
             let all_done = self.act();
             let wait = if all_done {
@@ -147,15 +158,16 @@ impl Agent<'_> {
                 () = self.reporter.queue.closed() => return Ok(()),
                 read = ring.read(&mut batch) => {
                     read?;
-                    self.feed(&batch);
+                    self.feed_batch(&batch);
                     batch.clear();
                 }
-                Some(records) = answers.recv() => {
+                Some(answer) = answers.recv() => {
                     // What the answer shows gone was told in the ring before it went (the programs send
                     // a release first and forget the socket then): that comes first, or nobody would
                     // know who closed it.
                     self.drain(ring, &mut batch);
-                    self.feed(&records);
+                    self.feed(&answer.records);
+                    self.intake.gaps.lost(Gap { place: GapPlace::Queues, lost: answer.unread });
                 }
                 _ = look.tick() => self.look().await,
                 () = sleep(wait) => self.tick(),
@@ -171,10 +183,10 @@ impl Agent<'_> {
     }
 
     /// Takes what is in the ring now, without waiting.
-    fn drain(&mut self, ring: &mut Ring, batch: &mut BytesMut) {
+    fn drain(&mut self, ring: &mut Ring, batch: &mut Batch) {
         loop {
             let empty = ring.take(batch);
-            self.feed(batch);
+            self.feed_batch(batch);
             batch.clear();
             if empty {
                 return;
@@ -184,7 +196,14 @@ impl Agent<'_> {
 
     fn feed(&mut self, records: &[u8]) {
         self.intake
-            .take(records, |record| self.tracker.handle_event(record));
+            .take_all(records, |record| self.tracker.handle_event(record));
+    }
+
+    fn feed_batch(&mut self, batch: &Batch) {
+        for record in batch.records() {
+            self.intake
+                .take(record, |record| self.tracker.handle_event(record));
+        }
     }
 
     fn tick(&mut self) {
@@ -228,12 +247,13 @@ impl Agent<'_> {
     /// Counts losses, turns new ones into records and a status line, and lets the reporter look
     /// after its destinations.
     async fn look(&mut self) {
-        if let Ok(mut counters) = self.losses.read() {
-            counters.push(Counters {
+        if let Ok(mut counted) = self.losses.read() {
+            counted.cpus.push(Counters {
                 ring_lost: self.intake.faults.dropped(),
                 ..Counters::default()
             });
-            self.intake.gaps.counters(&counters);
+            self.intake.gaps.counters(&counted.cpus);
+            self.intake.gaps.missed(counted.missed);
         }
         let gaps = self.intake.gaps.settle();
         for gap in &gaps {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Failure;
 use super::live;
-use super::outputs::Outputs;
+use super::outputs::{Outputs, warn};
 use crate::cli::{Exit, Filter, GroupBy, ScanSettings};
 use crate::clock::{self, Clock as _};
 use crate::decode::{DecodeContext, records};
@@ -34,7 +34,7 @@ pub(super) fn execute(settings: &ScanSettings) -> Result<Exit, Failure> {
     };
     let mut kernel = live::load_with(&options)?;
     let mut bytes = Vec::new();
-    kernel.iterators.truth(&[], &mut bytes);
+    let unread = kernel.iterators.truth(&[], &mut bytes);
     let context = DecodeContext {
         hz: kernel.iterators.hz(),
     };
@@ -63,7 +63,10 @@ pub(super) fn execute(settings: &ScanSettings) -> Result<Exit, Failure> {
         }
     }
     outputs.finish();
-    if !whole {
+    for unread in &unread {
+        warn(&unread.to_string());
+    }
+    if !whole || !unread.is_empty() {
         return Err(Failure::from(anyhow::anyhow!(
             "the kernel's tables could not be read to the end: there may be more; scan again"
         )));

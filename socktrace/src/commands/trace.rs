@@ -5,8 +5,6 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use bytes::BytesMut;
-use socktrace_common::counters::Counters;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -17,12 +15,14 @@ use super::recorder::Recorder;
 use super::{Failure, table_size};
 use crate::cli::{Exit, Filter, TraceSettings};
 use crate::clock::{self, Clock as _};
+use crate::decode::gap_record;
 use crate::enrich::Processes;
 use crate::model::{HookReport, Status, StatusReason};
 use crate::sink::WhenFull;
+use crate::source::batch::Batch as Records;
 use crate::source::faults::Faults;
 use crate::source::kernel::loader::Mode;
-use crate::source::kernel::losses::Losses;
+use crate::source::kernel::losses::{Counted, Losses};
 use crate::source::kernel::ring::Ring;
 use crate::source::recording::Header;
 use crate::tracker::Timeline;
@@ -69,8 +69,8 @@ pub(super) fn execute(settings: TraceSettings) -> Result<Exit, Failure> {
 
 /// What the fetching side hands to the printing side.
 enum Batch {
-    Records(BytesMut),
-    Counters(Vec<Counters>),
+    Records(Records),
+    Counted(Counted),
     /// Files may have been moved away.
     Reopen,
 }
@@ -81,7 +81,7 @@ async fn fetch(ring: &mut Ring, losses: &Losses, batches: &Sender<Batch>) -> io:
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut fetches: u32 = 0;
     loop {
-        let mut batch = BytesMut::new();
+        let mut batch = Records::new();
         let stopping = tokio::select! {
             biased;
             told = signals.next() => {
@@ -102,8 +102,8 @@ async fn fetch(ring: &mut Ring, losses: &Losses, batches: &Sender<Batch>) -> io:
         }
         if stopping || fetches >= FETCHES_A_LOOK {
             fetches = 0;
-            if let Ok(counters) = losses.read() {
-                let _ = batches.send(Batch::Counters(counters)).await;
+            if let Ok(counted) = losses.read() {
+                let _ = batches.send(Batch::Counted(counted)).await;
             }
         }
         if stopping {
@@ -141,7 +141,7 @@ impl Printer {
         while let Some(batch) = waiting.blocking_recv() {
             match batch {
                 Batch::Records(records) => self.records(&records),
-                Batch::Counters(counters) => self.look(&counters),
+                Batch::Counted(counted) => self.look(&counted),
                 Batch::Reopen => self.outputs.reopen(),
             }
             self.outputs.write();
@@ -151,7 +151,7 @@ impl Printer {
         }
     }
 
-    fn records(&mut self, records: &[u8]) {
+    fn records(&mut self, records: &Records) {
         let Self {
             intake,
             timeline,
@@ -159,23 +159,31 @@ impl Printer {
             processes,
             outputs,
         } = self;
-        intake.take(records, |record| {
-            let Some(event) = timeline.observe(record) else {
-                return;
-            };
-            let cgroup = match event.owner {
-                Some(owner) if filter.needs_cgroup() => processes.cgroup(owner.tgid),
-                _ => None,
-            };
-            if filter.matches_lifecycle(&event, cgroup.as_deref()) {
-                outputs.encode(|encoder, out| encoder.encode_lifecycle(&event, out));
-            }
-        });
+        for record in records.records() {
+            intake.take(record, |record| {
+                let Some(event) = timeline.observe(record) else {
+                    return;
+                };
+                let cgroup = match event.owner {
+                    Some(owner) if filter.needs_cgroup() => processes.cgroup(owner.tgid),
+                    _ => None,
+                };
+                if filter.matches_lifecycle(&event, cgroup.as_deref()) {
+                    outputs.encode(|encoder, out| encoder.encode_lifecycle(&event, out));
+                }
+            });
+        }
     }
 
-    fn look(&mut self, counters: &[Counters]) {
-        self.intake.gaps.counters(counters);
-        if !self.intake.gaps.settle().is_empty() {
+    fn look(&mut self, counted: &Counted) {
+        self.intake.gaps.counters(&counted.cpus);
+        self.intake.gaps.missed(counted.missed);
+        let gaps = self.intake.gaps.settle();
+        for gap in &gaps {
+            let record = gap_record(clock::System.boot(), *gap);
+            self.intake.recorder.record(&record);
+        }
+        if !gaps.is_empty() {
             self.tell_status(StatusReason::Gap, Vec::new());
         }
         self.outputs

@@ -20,6 +20,8 @@ pub fn gap_record(at: BootTime, gap: Gap) -> [u8; AGENT_RECORD_LEN] {
         GapPlace::Owners => gap_place::OWNERS,
         GapPlace::Decode => gap_place::DECODE,
         GapPlace::Tracker => gap_place::TRACKER,
+        GapPlace::Missed => gap_place::MISSED,
+        GapPlace::Queues => gap_place::QUEUES,
     };
     transmute!(wire::Gap {
         header: header(at, kind::GAP),

@@ -41,6 +41,16 @@ pub fn frame(bytes: &[u8]) -> Result<usize, DecodeError> {
     header(bytes).map(|(_, _, len)| len)
 }
 
+/// How many bytes of `bytes` to leave out to come to the next record with a sound header, if there is
+/// one, behind a header that is not: at least 8, or all of them. Records are as long as a multiple of 8.
+#[must_use]
+pub fn skip(bytes: &[u8]) -> usize {
+    (8..bytes.len())
+        .step_by(8)
+        .find(|&at| bytes.get(at..).is_some_and(|rest| frame(rest).is_ok()))
+        .unwrap_or(bytes.len())
+}
+
 /// Which CPU made a ring-buffer record, and its number among that CPU's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin {

@@ -6,7 +6,7 @@
 //!
 //! * [`decode()`] turns the bytes of exactly one record into a [`crate::model::Record`].
 //! * [`records()`] walks over concatenated records: a recording's, or an iterator's output.
-//! * [`frame`] and [`origin`] look at a record's header only.
+//! * [`frame`], [`skip`] and [`origin`] look at records' headers only.
 //! * [`SequenceTracker`] finds out what a ring buffer lost.
 //! * [`gap_record`] and [`mark_record`] make the bytes of the records that the agent adds itself.
 
@@ -21,6 +21,6 @@ pub(crate) mod tests;
 
 pub use encode::{AGENT_RECORD_LEN, gap_record, mark_record};
 pub use error::DecodeError;
-pub use frame::{MAX_CPUS, MAX_RECORD_LEN, Origin, Records, frame, origin, records};
+pub use frame::{MAX_CPUS, MAX_RECORD_LEN, Origin, Records, frame, origin, records, skip};
 pub use record::{DecodeContext, decode};
 pub use sequence::SequenceTracker;

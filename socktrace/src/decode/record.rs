@@ -11,7 +11,8 @@ use super::DecodeError;
 use super::error::BadField;
 use super::frame::{MAX_CPUS, header};
 use super::socket::{
-    errno, known_bits, moment, owner, reserved, seqs, sighted, socket, some_task, task, tcp_state,
+    any_task, errno, known_bits, moment, owner, reserved, seqs, sighted, socket, some_task, task,
+    tcp_state,
 };
 use crate::model::{
     Accept, BootTime, Connect, Event, Gap, GapPlace, Held, Mark, Record, Release, Socket,
@@ -96,7 +97,7 @@ fn state_change(wire: &wire::StateChange) -> Result<Event, BadField> {
 fn connect(wire: &wire::Connect) -> Result<Event, BadField> {
     Ok(Event::Connect(Connect {
         socket: socket(&wire.sock)?,
-        task: task(wire.task)?,
+        task: any_task(wire.task),
         started: BootTime(wire.started_ns),
     }))
 }
@@ -104,7 +105,7 @@ fn connect(wire: &wire::Connect) -> Result<Event, BadField> {
 fn accept(wire: &wire::Accept) -> Result<Event, BadField> {
     Ok(Event::Accept(Accept {
         socket: socket(&wire.sock)?,
-        task: task(wire.task)?,
+        task: any_task(wire.task),
     }))
 }
 
@@ -193,6 +194,8 @@ fn gap(wire: &wire::Gap) -> Result<Event, BadField> {
         gap_place::OWNERS => GapPlace::Owners,
         gap_place::DECODE => GapPlace::Decode,
         gap_place::TRACKER => GapPlace::Tracker,
+        gap_place::MISSED => GapPlace::Missed,
+        gap_place::QUEUES => GapPlace::Queues,
         other => {
             return Err(BadField::new(
                 "place",

@@ -108,14 +108,19 @@ pub(super) fn task(wire: wire::Task) -> Result<Task, BadField> {
     some_task(wire).ok_or(BadField::new("task.tgid", wire.tgid, "a process"))
 }
 
-/// A task, if it is known. Bytes behind the name's end are the kernel's leftovers and are dropped, so
-/// that equal names are equal.
+/// A task, if it is known.
 pub(super) fn some_task(wire: wire::Task) -> Option<Task> {
-    (wire.tgid != 0).then(|| Task {
+    (wire.tgid != 0).then(|| any_task(wire))
+}
+
+/// A task that may be out of sight: its numbers are 0 then, its name is known. Bytes behind the name's
+/// end are the kernel's leftovers and are dropped, so that equal names are equal.
+pub(super) fn any_task(wire: wire::Task) -> Task {
+    Task {
         tgid: Tgid(wire.tgid),
         tid: Tid(wire.tid),
         comm: Comm::from_bytes(Comm(wire.comm).as_bytes()),
-    })
+    }
 }
 
 pub(super) fn owner(wire: &wire::Owner) -> Result<Owner, BadField> {

@@ -22,4 +22,4 @@ mod fake;
 pub use enricher::Enricher;
 pub use host::{MACHINE_ID, host_facts};
 pub use processes::Processes;
-pub use procfs::{ProcFs, in_initial_pid_namespace};
+pub use procfs::{ProcFs, counts_as, in_initial_pid_namespace};

@@ -48,12 +48,20 @@ impl ProcFs {
     }
 }
 
-/// Whether this process is in the initial pid namespace, whose pids the kernel's programs tell. Elsewhere
-/// /proc counts other pids, and their facts are not found; never another process's.
+/// Whether this process is in the initial pid namespace.
 #[must_use]
 pub fn in_initial_pid_namespace(proc: &ProcFs) -> bool {
     proc.link("self/ns/pid")
         .is_some_and(|link| link == INITIAL_PID_NAMESPACE)
+}
+
+/// Whether /proc counts processes as this one is counted, whose pid is `own`. If it is another pid
+/// namespace's, facts about processes are not found there; never another process's, as they are looked up
+/// by their start as well.
+#[must_use]
+pub fn counts_as(proc: &ProcFs, own: u32) -> bool {
+    proc.link("self")
+        .is_some_and(|link| link == own.to_string().into_bytes())
 }
 
 /// The first `limit` bytes of a file; `None` if it cannot be read.
@@ -140,6 +148,17 @@ mod tests {
         let mut numbers: Vec<u32> = ProcFs::new(dir.path()).numbers("").collect();
         numbers.sort_unstable();
         assert_eq!(numbers, [1, 22]);
+    }
+
+    #[test]
+    fn a_proc_of_another_pid_namespace_counts_otherwise() {
+        let dir = tempfile::tempdir().unwrap();
+        let proc = ProcFs::new(dir.path());
+        assert!(!counts_as(&proc, 12));
+        symlink("12", dir.path().join("self")).unwrap();
+        assert!(counts_as(&proc, 12));
+        assert!(!counts_as(&proc, 2));
+        assert!(counts_as(&ProcFs::new("/proc"), std::process::id()));
     }
 
     #[test]

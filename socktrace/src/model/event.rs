@@ -240,6 +240,10 @@ pub enum GapPlace {
     Decode,
     /// The agent's own table was full.
     Tracker,
+    /// Programs did not run where they should have: the kernel lets none interrupt itself.
+    Missed,
+    /// Network namespaces whose accept queues could not be read.
+    Queues,
 }
 
 impl GapPlace {
@@ -252,6 +256,8 @@ impl GapPlace {
             Self::Owners => "owners",
             Self::Decode => "decode",
             Self::Tracker => "tracker",
+            Self::Missed => "missed",
+            Self::Queues => "queues",
         }
     }
 }

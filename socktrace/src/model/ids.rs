@@ -3,11 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-/// A process: the kernel's `tgid`, which user space calls pid. In the initial pid namespace.
+/// A process: the kernel's `tgid`, which user space calls pid. In the agent's pid namespace; 0 where it is
+/// not visible there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Tgid(pub u32);
 
-/// A thread: the kernel's `pid`, which user space calls tid. In the initial pid namespace.
+/// A thread: the kernel's `pid`, which user space calls tid. In the agent's pid namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Tid(pub u32);
 

@@ -65,7 +65,8 @@ impl Ids {
     ///
     /// The kernel's cookie names a socket for the whole boot. A made-up one names it for this run of
     /// the agent only, so there the inode is taken, which lasts as long as the socket. A connection in
-    /// an accept queue has none yet: its name holds for this run, also after it was accepted.
+    /// an accept queue has none yet, but its peer's FIN has come: the last number received stays as it
+    /// is, and its ends with it name the connection, for this run also after it was accepted.
     pub(super) fn leak(&mut self, leak: &Leak) -> Uuid {
         let cookie = leak.socket.cookie;
         let episode = leak.episode.to_le_bytes();
@@ -75,10 +76,17 @@ impl Ids {
         if let Some(inode) = self.inode_at_first(leak) {
             return self.name("leak", &[b"inode", &inode.to_le_bytes(), &episode]);
         }
-        let started = self.agent_started.0.to_le_bytes();
+        let socket = &leak.socket;
+        let ends = format!("{} {}", socket.local, socket.peer);
         self.name(
             "leak",
-            &[b"run", &started, &cookie.0.to_le_bytes(), &episode],
+            &[
+                b"queued",
+                &socket.netns.to_le_bytes(),
+                ends.as_bytes(),
+                &leak.seqs.rcv_nxt.to_le_bytes(),
+                &episode,
+            ],
         )
     }
 

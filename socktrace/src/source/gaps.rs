@@ -45,8 +45,10 @@ impl Gaps {
 
     /// Something was lost that neither a counter nor a sequence shows.
     pub fn lost(&mut self, gap: Gap) {
-        let known = self.known.entry(gap.place).or_default();
-        *known = known.saturating_add(gap.lost);
+        if gap.lost > 0 {
+            let known = self.known.entry(gap.place).or_default();
+            *known = known.saturating_add(gap.lost);
+        }
     }
 
     /// The programs' counters were read: each CPU's values since the programs were loaded.
@@ -56,6 +58,11 @@ impl Gaps {
         self.at_least(GapPlace::Ring, total(|cpu| cpu.ring_lost));
         self.at_least(GapPlace::Suspects, total(|cpu| cpu.suspects_lost));
         self.at_least(GapPlace::Owners, total(|cpu| cpu.owners_lost));
+    }
+
+    /// The kernel's own count was read: how often programs did not run since they were loaded.
+    pub fn missed(&mut self, missed: u64) {
+        self.at_least(GapPlace::Missed, missed);
     }
 
     /// To be called when the ring buffer has been drained: what was lost and not told before, at most one
@@ -137,6 +144,19 @@ mod tests {
         gaps.counters(&[counters(1, 2, 3), counters(10, 25, 30)]);
         assert_eq!(gaps.settle(), [gap(GapPlace::Suspects, 5)]);
         assert_eq!(gaps.told().get(&GapPlace::Suspects), Some(&27));
+    }
+
+    #[test]
+    fn programs_that_did_not_run_are_told_once() {
+        let mut gaps = Gaps::new();
+        gaps.missed(0);
+        assert_eq!(gaps.settle(), []);
+        gaps.missed(2);
+        gaps.missed(3);
+        assert_eq!(gaps.settle(), [gap(GapPlace::Missed, 3)]);
+        gaps.missed(3);
+        assert_eq!(gaps.settle(), []);
+        assert_eq!(gaps.told().get(&GapPlace::Missed), Some(&3));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! A source hands over bytes, exactly as the programs wrote them, and tells of everything that was lost
 //! on the way. What the bytes mean is [`crate::decode`]'s business.
 //!
+//! * [`batch`]: records of the ring buffer, delimited by the kernel.
 //! * [`btf`]: the kernel's description of its types.
 //! * [`faults`]: losses on purpose, for tests.
 //! * [`gaps`]: losses, each counted once, wherever it shows.
@@ -10,6 +11,7 @@
 //! * `kernel`: this machine's kernel, through eBPF (feature `kernel`).
 //! * [`recording`]: the bytes of a run in a file, to be played back through the same decoder and tracker.
 
+pub mod batch;
 pub mod btf;
 pub mod faults;
 pub mod gaps;

@@ -126,8 +126,10 @@ impl Tracker {
         match gap.place {
             // Nothing that a reading could bring back. One of the tracker is the tracker's own, read back
             // from a recording.
-            GapPlace::Owners | GapPlace::Tracker => {}
-            GapPlace::Ring | GapPlace::Suspects => self.schedule.want_proof_after_loss(),
+            GapPlace::Owners | GapPlace::Tracker | GapPlace::Queues => {}
+            GapPlace::Ring | GapPlace::Suspects | GapPlace::Missed => {
+                self.schedule.want_proof_after_loss();
+            }
             GapPlace::Decode => {
                 self.reading.has_hole();
                 self.schedule.want_proof_after_loss();

@@ -15,6 +15,8 @@ fn gaps() {
         (gap_place::OWNERS, GapPlace::Owners),
         (gap_place::DECODE, GapPlace::Decode),
         (gap_place::TRACKER, GapPlace::Tracker),
+        (gap_place::MISSED, GapPlace::Missed),
+        (gap_place::QUEUES, GapPlace::Queues),
     ];
     for (number, place) in places {
         for lost in [0, 1, u64::MAX] {

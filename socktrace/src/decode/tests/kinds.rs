@@ -11,7 +11,7 @@ use super::wire::{
 };
 use super::{TASK, event};
 use crate::decode::{DecodeContext, decode};
-use crate::model::{BootTime, Event, Seqs, TcpState};
+use crate::model::{BootTime, Event, Seqs, Task, TcpState, Tgid, Tid};
 
 const SEQS: wire::Seqs = wire::Seqs {
     rcv_nxt: 11,
@@ -67,6 +67,27 @@ fn connects() {
 #[test]
 fn accepts() {
     assert_eq!(event!(Accept, accept()).task, TASK);
+}
+
+/// Whoever is in another pid namespace has no numbers in ours.
+#[test]
+fn tasks_out_of_sight() {
+    let task = wire::Task {
+        tgid: 0,
+        tid: 0,
+        ..super::wire::task()
+    };
+    let unseen = Task {
+        tgid: Tgid(0),
+        tid: Tid(0),
+        ..TASK
+    };
+    let connect = event!(Connect, wire::Connect { task, ..connect() });
+    assert_eq!(connect.task, unseen);
+    let accept = event!(Accept, wire::Accept { task, ..accept() });
+    assert_eq!(accept.task, unseen);
+    let release = event!(Release, wire::Release { task, ..release() });
+    assert_eq!(release.task, None);
 }
 
 #[test]

@@ -159,6 +159,8 @@ fn gap() -> BoxedStrategy<Event> {
         GapPlace::Owners,
         GapPlace::Decode,
         GapPlace::Tracker,
+        GapPlace::Missed,
+        GapPlace::Queues,
     ];
     (select(places), any::<u64>())
         .prop_map(|(place, lost)| Event::Gap(Gap { place, lost }))

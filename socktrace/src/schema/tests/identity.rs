@@ -164,6 +164,29 @@ fn with_made_up_cookies_the_inode_names_the_leak_in_every_run() {
     assert_eq!(first, again);
 }
 
+/// Neither a cookie nor an inode: the connection itself tells it from any other, the next one between the
+/// same ends included.
+#[test]
+fn with_made_up_cookies_the_ends_name_a_queued_connection_in_every_run() {
+    let restarted = Host {
+        agent_started: at(500),
+        ..host()
+    };
+    let id = |host: Host, cookie, change: fn(&mut Finding)| {
+        let mut queued = made_up(cookie, None, Phase::Open);
+        change(&mut queued);
+        leak_ids_on(host, &[queued])
+    };
+    let first = id(host(), 1, |_| {});
+    assert_eq!(id(restarted, 2, |_| {}), first);
+    let other = |change: fn(&mut Finding)| assert_ne!(id(host(), 1, change), first);
+    other(|f| f.leak.seqs.rcv_nxt += 1);
+    other(|f| f.leak.socket.netns += 1);
+    other(|f| f.leak.socket.peer.set_port(1));
+    other(|f| f.leak.socket.local.set_port(1));
+    other(|f| f.leak.episode = 1);
+}
+
 #[test]
 fn a_name_holds_while_the_inode_comes_and_goes() {
     let resolved = Phase::Resolved(Cause::Closed(None));

@@ -3,7 +3,9 @@
 //! Reading an iterator takes CPU time for as long as it runs, so these are called from a thread of
 //! their own and never from the one that reads the ring buffer.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fmt;
+use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 
@@ -11,20 +13,23 @@ use aya::Ebpf;
 use aya::maps::{Array, HashMap, Map, MapData};
 use aya::programs::Iter;
 use socktrace_common::maps::WalkControl;
-use socktrace_common::wire::{Header, Sock};
+use socktrace_common::wire::{Held, Unheld, kind};
 use zerocopy::FromBytes as _;
 
-use super::object;
 use super::sys::{link_iter, open_iter};
+use super::{netns, object};
 use crate::clock::{self, Clock as _};
 use crate::decode::{frame, mark_record};
-use crate::model::{BootTime, Cookie, Mark, Question};
+use crate::model::{BootTime, Cookie, Mark, Question, TcpState};
 
 /// Reading goes a little further at a time than the kernel's own buffer (8 pages).
 const READ: usize = 64 * 1024;
 
 /// How many sockets can be asked after in one walk: the size of the programs' table of questions.
 const QUESTIONS: usize = 4096;
+
+/// How many of the processes that hold a network namespace's listeners are looked for it at.
+const HOLDERS: usize = 8;
 
 /// The iterators, linked and ready to run.
 pub struct Iterators {
@@ -34,6 +39,37 @@ pub struct Iterators {
     control: Array<MapData, Control>,
     questions: HashMap<MapData, u64, u64>,
     ns_per_jiffy: u64,
+    pid_level: u32,
+    /// The network namespace of this process.
+    home: Option<u32>,
+    /// Those whose queues the last reading could not read.
+    unread: BTreeSet<u32>,
+}
+
+/// A network namespace whose accept queues a reading could not read.
+#[derive(Debug)]
+pub struct Unread {
+    /// Its inode.
+    pub netns: u32,
+    /// True unless the reading before could not read them either.
+    pub new: bool,
+    reason: io::Error,
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { netns, reason, .. } = self;
+        write!(
+            f,
+            "the accept queues of network namespace {netns} could not be read ({reason})"
+        )?;
+        match reason.kind() {
+            io::ErrorKind::PermissionDenied => {
+                f.write_str("; grant CAP_SYS_ADMIN and CAP_SYS_PTRACE")
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// [`WalkControl`] as aya wants it.
@@ -78,8 +114,11 @@ impl Iterators {
             control,
             questions,
             ns_per_jiffy: 0,
+            pid_level: 0,
+            home: netns::own(),
+            unread: BTreeSet::new(),
         };
-        iterators.measure_jiffy()?;
+        iterators.measure()?;
         Ok(iterators)
     }
 
@@ -90,6 +129,12 @@ impl Iterators {
             .checked_div(self.ns_per_jiffy)
             .and_then(|hz| u32::try_from(hz).ok())
             .unwrap_or(0)
+    }
+
+    /// How deep the pid namespace of this process is; 0: it is the initial one.
+    #[must_use]
+    pub(super) fn pid_level(&self) -> u32 {
+        self.pid_level
     }
 
     /// Writes the records of a walk, marks included: suspects since before `older_than` that have
@@ -113,25 +158,34 @@ impl Iterators {
 
     /// Writes the records of a reading of the truth, marks included. `asked` are sockets to be told
     /// of if nobody holds them, or in any case, as long as the kernel's table still has them.
-    pub fn truth(&mut self, asked: &[Question], into: &mut Vec<u8>) {
+    ///
+    /// Returns the network namespaces whose accept queues could not be read. The reading is complete all
+    /// the same: of a connection there that has been told of before, the kernel's table still tells.
+    pub fn truth(&mut self, asked: &[Question], into: &mut Vec<u8>) -> Vec<Unread> {
         let clock = clock::System;
         into.extend_from_slice(&mark_record(clock.boot(), Mark::TruthBegin));
-        let complete = self.read_truth(asked, into).is_ok();
+        let mut unread = Vec::new();
+        let complete = self.read_truth(asked, into, &mut unread).is_ok();
         into.extend_from_slice(&mark_record(clock.boot(), Mark::TruthEnd { complete }));
+        unread
     }
 
-    fn read_truth(&mut self, asked: &[Question], into: &mut Vec<u8>) -> io::Result<()> {
+    fn read_truth(
+        &mut self,
+        asked: &[Question],
+        into: &mut Vec<u8>,
+        unread: &mut Vec<Unread>,
+    ) -> io::Result<()> {
         let start = into.len();
-        // The queues first: asking there names sockets that the other iterator cannot name.
-        run(&self.tcp, into)?;
         run(&self.task_file, into)?;
-        if asked.is_empty() {
-            return Ok(());
-        }
-        let seen = seen(into.get(start..).unwrap_or_default());
+        let mut survey = Survey::default();
+        survey.take(into.get(start..).unwrap_or_default());
+        let queues = into.len();
+        self.read_queues(&survey, asked, into, unread)?;
+        survey.take(into.get(queues..).unwrap_or_default());
         let unseen: Vec<_> = asked
             .iter()
-            .filter(|question| question.always || !seen.contains(&question.cookie))
+            .filter(|question| question.always || !survey.seen.contains(&question.cookie))
             .collect();
         for some in unseen.chunks(QUESTIONS) {
             let asked = || some.iter().map(|question| question.kaddr.0);
@@ -156,6 +210,36 @@ impl Iterators {
         Ok(())
     }
 
+    /// Reads the accept queues of every network namespace in which connections wait, and those of our
+    /// own where a socket was not seen otherwise: the holders of its listener may be out of sight.
+    fn read_queues(
+        &mut self,
+        survey: &Survey,
+        asked: &[Question],
+        into: &mut Vec<u8>,
+        unread: &mut Vec<Unread>,
+    ) -> io::Result<()> {
+        let is_home = |netns: &u32| self.home.is_none_or(|home| home == *netns);
+        if survey.busy.keys().any(is_home) || survey.unseen(asked).next().is_some() {
+            run(&self.tcp, into)?;
+        }
+        let before = std::mem::take(&mut self.unread);
+        for (netns, pids) in survey.busy.iter().filter(|(netns, _)| !is_home(netns)) {
+            let file = netns::open(*netns, pids)
+                .and_then(|ns| netns::within(&ns, || open_iter(self.tcp.as_fd())));
+            match file {
+                Ok(file) => read_all(file, into)?,
+                Err(reason) => unread.push(Unread {
+                    netns: *netns,
+                    new: !before.contains(netns),
+                    reason,
+                }),
+            }
+        }
+        self.unread = unread.iter().map(|unread| unread.netns).collect();
+        Ok(())
+    }
+
     fn run_walk(&mut self, control: WalkControl, into: &mut Vec<u8>) -> io::Result<WalkControl> {
         self.control
             .set(0, Control(control), 0)
@@ -165,37 +249,71 @@ impl Iterators {
         Ok(control)
     }
 
-    /// Finds out how long a jiffy is: the kernel started counting them 300 s below the wrap of 32
+    /// Finds out how deep our pid namespace is, and how long a jiffy is: the kernel started counting them 300 s below the wrap of 32
     /// bits (`INITIAL_JIFFIES`, include/linux/jiffies.h), and has counted HZ a second since.
-    fn measure_jiffy(&mut self) -> io::Result<()> {
+    fn measure(&mut self) -> io::Result<()> {
         let control = self.run_walk(WalkControl::default(), &mut Vec::new())?;
         self.ns_per_jiffy = ns_per_jiffy(control.jiffies, clock::monotonic_ns());
+        self.pid_level = u32::try_from(control.pid_level).unwrap_or(0);
         Ok(())
     }
 }
 
-/// Cookies that a reading's records speak of. Both kinds of record have their socket behind the
-/// header.
-fn seen(mut records: &[u8]) -> HashSet<Cookie> {
-    let mut cookies = HashSet::new();
-    while let Ok(len) = frame(records) {
-        let Some((record, rest)) = records.split_at_checked(len) else {
-            break;
-        };
-        let sock = record
-            .get(size_of::<Header>()..)
-            .map(Sock::read_from_prefix);
-        if let Some(Ok((sock, _))) = sock {
-            cookies.insert(Cookie(sock.cookie));
+/// What a reading's records speak of.
+#[derive(Debug, Default)]
+struct Survey {
+    /// Their sockets.
+    seen: HashSet<Cookie>,
+    /// The network namespaces of listeners in whose queues connections wait, with some of those who hold
+    /// them.
+    busy: BTreeMap<u32, Vec<u32>>,
+}
+
+impl Survey {
+    fn take(&mut self, mut records: &[u8]) {
+        while let Ok(len) = frame(records) {
+            let Some((record, rest)) = records.split_at_checked(len) else {
+                return;
+            };
+            if let Ok(held) = Held::read_from_bytes(record)
+                && held.header.kind == kind::HELD
+            {
+                self.held(&held);
+            } else if let Ok(unheld) = Unheld::read_from_bytes(record)
+                && unheld.header.kind == kind::UNHELD
+            {
+                self.seen.insert(Cookie(unheld.sock.cookie));
+            }
+            records = rest;
         }
-        records = rest;
     }
-    cookies
+
+    fn held(&mut self, held: &Held) {
+        if held.sock.state != TcpState::Listen as u8 {
+            self.seen.insert(Cookie(held.sock.cookie));
+        } else if held.ack_backlog > 0 {
+            let pids = self.busy.entry(held.sock.netns).or_default();
+            if pids.len() < HOLDERS && !pids.contains(&held.task.tgid) {
+                pids.push(held.task.tgid);
+            }
+        }
+    }
+
+    /// Those of `asked` that no record speaks of.
+    fn unseen<'a>(&self, asked: &'a [Question]) -> impl Iterator<Item = &'a Question> {
+        asked
+            .iter()
+            .filter(|question| !self.seen.contains(&question.cookie))
+    }
 }
 
 /// Runs an iterator to its end.
 fn run(link: &OwnedFd, into: &mut Vec<u8>) -> io::Result<()> {
-    let mut run = open_iter(link.as_fd())?;
+    read_all(open_iter(link.as_fd())?, into)
+}
+
+/// Reads an opened iterator to its end.
+fn read_all(mut run: File, into: &mut Vec<u8>) -> io::Result<()> {
     loop {
         let filled = into.len();
         into.resize(filled + READ, 0);

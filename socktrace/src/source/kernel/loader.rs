@@ -11,9 +11,10 @@ use super::ladder::{Rung, Tried, candidates, report};
 use super::losses::Losses;
 use super::object::{self, HookError, Sizes};
 use super::offsets::{self, Layout, LayoutError};
+use super::pids::{self, PidNamespace};
 use super::ring::Ring;
-use super::{privilege, sys};
-use crate::model::{HookReport, Support};
+use super::{privilege, reports, sys};
+use crate::model::HookReport;
 use crate::source::hooks::{AcceptHook, HookOverrides, IoHook, ReleaseHook, StateHook};
 
 /// What the programs are for.
@@ -109,13 +110,15 @@ impl Kernel {
         let (layout, reduced) = offsets::read(Path::new(offsets::VMLINUX))?;
         let btf = Btf::parse(&reduced, Endianness::default())?;
         drop(reduced);
-        Loader {
+        let mut loader = Loader {
             options,
             layout,
             btf,
+            pids: PidNamespace::INITIAL,
             hooks: Vec::new(),
-        }
-        .run()
+        };
+        loader.find_pids()?;
+        loader.run()
     }
 }
 
@@ -130,10 +133,24 @@ struct Loader<'a> {
     options: &'a Options,
     layout: Layout,
     btf: Btf,
+    pids: PidNamespace,
     hooks: Vec<HookReport>,
 }
 
 impl Loader<'_> {
+    /// Finds out in which pid namespace we are. How deep it is only the kernel can tell, so in one that
+    /// is not the initial one an iterator is loaded to be asked, before the programs are told.
+    fn find_pids(&mut self) -> Result<(), LoadError> {
+        let Some(inum) = pids::own_namespace() else {
+            return Ok(());
+        };
+        let config = self.config(false);
+        let mut ebpf = object::load(&self.btf, &config, &self.layout.offsets, LEAST)?;
+        let level = self.load_iterators(&mut ebpf)?.pid_level();
+        self.pids = PidNamespace { level, inum };
+        Ok(())
+    }
+
     fn run(mut self) -> Result<Kernel, LoadError> {
         let mut ebpf = if self.options.mode == Mode::Scan {
             object::load(
@@ -189,13 +206,7 @@ impl Loader<'_> {
                 tried,
             }
         })?;
-        self.hooks.push(HookReport {
-            purpose: "connect",
-            support: Support::Ok,
-            used: format!("{}, CLOSE to SYN_SENT", state.program()),
-            lost: String::new(),
-            cure: String::new(),
-        });
+        self.hooks.push(reports::connect(state.program()));
         Ok(ebpf)
     }
 
@@ -223,7 +234,7 @@ impl Loader<'_> {
                 match loaded {
                     Ok(()) => {
                         self.hooks.push(report(rung, &tried));
-                        self.hooks.push(cookie_report(cookies));
+                        self.hooks.push(reports::cookies(cookies));
                         return Ok((ebpf, rung));
                     }
                     Err(error) if !cookies => tried.refused(rung.program(), error.to_string()),
@@ -305,6 +316,12 @@ impl Loader<'_> {
     }
 
     fn iterators(&mut self, ebpf: &mut Ebpf) -> Result<Iterators, LoadError> {
+        let iterators = self.load_iterators(ebpf)?;
+        self.hooks.extend(reports::iterators());
+        Ok(iterators)
+    }
+
+    fn load_iterators(&self, ebpf: &mut Ebpf) -> Result<Iterators, LoadError> {
         for (name, target) in [
             ("truth_task_file", "task_file"),
             ("truth_tcp", "tcp"),
@@ -319,21 +336,6 @@ impl Loader<'_> {
                 }
             })?;
         }
-        let ok = |purpose, used: &str| HookReport {
-            purpose,
-            support: Support::Ok,
-            used: used.to_owned(),
-            lost: String::new(),
-            cure: String::new(),
-        };
-        self.hooks.push(HookReport {
-            lost: "a socket that nothing but io_uring's registered files or a message on its way \
-                   (SCM_RIGHTS) refers to is in no table of descriptors: it is no finding until it is in one"
-                .to_owned(),
-            ..ok("holders", "iter/task_file")
-        });
-        self.hooks.push(ok("accept_queue", "iter/tcp"));
-        self.hooks.push(ok("suspects", "iter/bpf_map_elem"));
         Iterators::new(ebpf).map_err(|reason| LoadError::Map {
             what: "the iterators",
             reason: reason.to_string(),
@@ -360,25 +362,8 @@ impl Loader<'_> {
             accept_params: self.layout.accept_params.unwrap_or(0),
             file_ref: u32::from(self.layout.file_ref),
             wakeup_bytes,
+            pid_level: self.pids.level,
+            pid_ns: self.pids.inum,
         }
-    }
-}
-
-fn cookie_report(cookies: bool) -> HookReport {
-    if cookies {
-        return HookReport {
-            purpose: "cookies",
-            support: Support::Ok,
-            used: "bpf_get_socket_cookie".to_owned(),
-            lost: String::new(),
-            cure: String::new(),
-        };
-    }
-    HookReport {
-        purpose: "cookies",
-        support: Support::Fallback,
-        used: "made up by the programs".to_owned(),
-        lost: "a socket's cookie is not the one that ss prints".to_owned(),
-        cure: "use Linux 5.12 or later with tp_btf".to_owned(),
     }
 }

@@ -5,17 +5,20 @@
 //! * [`iterators`]: walks over suspects and readings of the truth.
 //! * [`losses`]: the programs' counters.
 //! * [`offsets`]: where the kernel keeps what the programs read.
-//! * `object`: the embedded object; `sys`: what aya does not do; [`privilege`], `cgroup`:
-//!   what is there before anything is tried.
+//! * `object`: the embedded object; `reports`: what `doctor` says of what has no ladder; `netns`: other network namespaces; `sys`: what aya does not do; [`privilege`], `cgroup`:
+//!   what is there, `pids`: in which pid namespace we are, before anything is tried.
 
 mod cgroup;
 pub mod iterators;
 pub mod ladder;
 pub mod loader;
 pub mod losses;
+mod netns;
 mod object;
 pub mod offsets;
+mod pids;
 pub mod privilege;
+mod reports;
 pub mod ring;
 mod sys;
 

@@ -54,12 +54,15 @@ const WANTED: &[Wanted] = &[
     (Kind::Struct, "inet_sock"),
     (Kind::Struct, "inode"),
     (Kind::Struct, "net"),
+    (Kind::Struct, "pid"),
+    (Kind::Struct, "pid_namespace"),
     (Kind::Struct, "sock"),
     (Kind::Struct, "sock_common"),
     (Kind::Struct, "socket"),
     (Kind::Struct, "socket_alloc"),
     (Kind::Struct, "task_struct"),
     (Kind::Struct, "tcp_sock"),
+    (Kind::Struct, "upid"),
     (Kind::Func, "bpf_iter_bpf_map_elem"),
     (Kind::Func, "bpf_iter_task_file"),
     (Kind::Func, "bpf_iter_tcp"),
@@ -139,6 +142,12 @@ impl Reader<'_> {
             start_boottime: self
                 .offset("task_struct", "start_boottime")
                 .or_else(|_| self.offset("task_struct", "real_start_time"))?,
+            thread_pid: self.offset("task_struct", "thread_pid")?,
+            pid_level: self.offset("pid", "level")?,
+            pid_numbers: self.offset("pid", "numbers")?,
+            upid_nr: self.offset("upid", "nr")?,
+            upid_ns: self.offset("upid", "ns")?,
+            pid_ns_inum: self.offset("pid_namespace", "ns.inum")?,
             reserved: 0,
         };
         Ok(Layout {

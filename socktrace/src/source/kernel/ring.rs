@@ -4,11 +4,12 @@ use std::io;
 
 use aya::Ebpf;
 use aya::maps::{MapData, RingBuf};
-use bytes::{BufMut as _, BytesMut};
 use tokio::io::unix::AsyncFd;
 
+use crate::source::batch::Batch;
+
 /// How many bytes are taken before others get their turn.
-const BATCH: usize = 1 << 20;
+const MOST: usize = 1 << 20;
 
 /// The ring buffer's reading end.
 pub struct Ring {
@@ -31,7 +32,7 @@ impl Ring {
 
     /// Waits until there is something, then takes all of it, or about a megabyte, whichever is
     /// less. Must be called within a tokio runtime. Cancelling it loses nothing.
-    pub async fn read(&mut self, into: &mut BytesMut) -> io::Result<()> {
+    pub async fn read(&mut self, into: &mut Batch) -> io::Result<()> {
         let fd = self.register()?;
         let mut ready = fd.readable_mut().await?;
         if drain(ready.get_inner_mut(), into) {
@@ -42,7 +43,7 @@ impl Ring {
     }
 
     /// Takes what is there, at most about a megabyte, without waiting; true if nothing is left.
-    pub fn take(&mut self, into: &mut BytesMut) -> bool {
+    pub fn take(&mut self, into: &mut Batch) -> bool {
         match (&mut self.idle, &mut self.fd) {
             (Some(ring), _) => drain(ring, into),
             (None, Some(fd)) => drain(fd.get_mut(), into),
@@ -62,10 +63,10 @@ impl Ring {
 }
 
 /// Copies records out; true if none is left.
-fn drain(ring: &mut RingBuf<MapData>, into: &mut BytesMut) -> bool {
-    while into.len() < BATCH {
+fn drain(ring: &mut RingBuf<MapData>, into: &mut Batch) -> bool {
+    while into.bytes() < MOST {
         match ring.next() {
-            Some(record) => into.put_slice(&record),
+            Some(record) => into.push(&record),
             None => return true,
         }
     }

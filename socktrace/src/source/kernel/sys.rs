@@ -1,9 +1,15 @@
 //! System calls aya does not make: linking an iterator to a map and running it, lifting the limit
 //! of locked memory, giving memory back.
+//!
+//! * [`info`]: what the kernel counts of programs and links.
+
+mod info;
 
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
+
+pub(super) use info::{probe_links, probe_misses, program_misses};
 
 /// `enum bpf_cmd` (include/uapi/linux/bpf.h).
 const BPF_LINK_CREATE: libc::c_int = 28;
@@ -75,14 +81,24 @@ pub(super) fn open_iter(link: BorrowedFd<'_>) -> io::Result<File> {
 ///
 /// `attr` must be what `command` expects of `union bpf_attr`.
 unsafe fn bpf<T>(command: libc::c_int, attr: *const T) -> io::Result<OwnedFd> {
-    // SAFETY: by the contract of this function; the kernel reads `size_of::<T>()` bytes.
-    let fd = unsafe { libc::syscall(libc::SYS_bpf, command, attr, size_of::<T>()) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    let fd = libc::c_int::try_from(fd).map_err(io::Error::other)?;
+    // SAFETY: by the contract of this function; the kernel does not write to `attr` for such a command.
+    let fd = unsafe { call(command, attr.cast_mut()) }?;
     // SAFETY: the kernel just made this descriptor for us.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Calls bpf(2).
+///
+/// # Safety
+///
+/// `attr` must be what `command` expects of `union bpf_attr`, and writable if the kernel writes to it.
+unsafe fn call<T>(command: libc::c_int, attr: *mut T) -> io::Result<libc::c_int> {
+    // SAFETY: by the contract of this function; the kernel uses `size_of::<T>()` bytes.
+    let result = unsafe { libc::syscall(libc::SYS_bpf, command, attr, size_of::<T>()) };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    libc::c_int::try_from(result).map_err(io::Error::other)
 }
 
 fn number(fd: BorrowedFd<'_>) -> u32 {

@@ -16,6 +16,10 @@ fn a_gap_demands_a_reading() {
     wishes("5 tick; 5 decode", "prove");
     wishes("5 tick; 5 owners", "");
     wishes("5 tick; 5 tracker", "");
+    // A program that did not run may have had a suspect to tell of.
+    wishes("5 tick; 5 missed", "prove");
+    // Queues that could not be read will not be readable at once.
+    wishes("5 tick; 5 queues", "");
 }
 
 #[test]

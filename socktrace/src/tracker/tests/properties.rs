@@ -71,6 +71,8 @@ fn event() -> impl Strategy<Value = Event> {
         GapPlace::Owners,
         GapPlace::Decode,
         GapPlace::Tracker,
+        GapPlace::Missed,
+        GapPlace::Queues,
     ]);
     prop_oneof![
         6 => spec().prop_map(|spec| spec.suspect(false)),

@@ -139,6 +139,8 @@ impl Script {
             "suspects" => self.gap(at, GapPlace::Suspects),
             "owners" => self.gap(at, GapPlace::Owners),
             "tracker" => self.gap(at, GapPlace::Tracker),
+            "missed" => self.gap(at, GapPlace::Missed),
+            "queues" => self.gap(at, GapPlace::Queues),
             _ => panic!("no such verb: {verb}"),
         }
     }
