@@ -17,9 +17,26 @@ const NOBODY: u32 = 65_534;
 fn whoever_may_not_look_is_told_how() {
     let folder = tempfile::tempdir().expect("a folder");
     let copy = copy_for_everybody(folder.path());
-    for args in [&["run"][..], &["trace"], &["scan"]] {
+    for args in [&["run"][..], &["trace"]] {
         check_refused(&outcome(&mut as_nobody(&copy, args)), 77, &["root", "sudo"]);
     }
+}
+
+/// What anybody may see is shown, with one line on what is not.
+#[test]
+fn whoever_may_not_look_far_scans_what_is_his() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let copy = copy_for_everybody(folder.path());
+    let outcome = outcome(&mut as_nobody(&copy, &["scan", "--format", "json"]));
+    outcome.check_code(0);
+    let line = outcome.one_error_line();
+    for word in ["closed_held", "CAP_BPF", "root"] {
+        assert!(line.contains(word), "no {word} in {line:?}");
+    }
+    let [summary] = outcome.stdout.lines().collect::<Vec<_>>()[..] else {
+        panic!("a summary and nothing else: {outcome:#?}")
+    };
+    assert!(summary.contains("\"sock_diag\""), "{summary}");
 }
 
 #[test]

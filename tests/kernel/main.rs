@@ -36,6 +36,8 @@ mod trace;
 mod traps;
 mod users;
 mod watching;
+mod whereabouts;
+mod without_ebpf;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -51,7 +53,7 @@ use crate::stage::Stage;
 type Case = (&'static str, fn(&Stage));
 
 /// Every case, by theme.
-const CASES: [&[Case]; 17] = [
+const CASES: [&[Case]; 19] = [
     leaks::CASES,
     owners::CASES,
     closed::CASES,
@@ -69,6 +71,8 @@ const CASES: [&[Case]; 17] = [
     scan::CASES,
     namespaces::CASES,
     restarts::CASES,
+    whereabouts::CASES,
+    without_ebpf::CASES,
 ];
 
 /// Cases about real programs, with what each needs beside a kernel. A machine that is given its workloads

@@ -21,11 +21,12 @@ pub(crate) const CASES: &[Case] = &[
     ("scan::finds_nothing_where_nothing_is", nothing),
     ("scan::counts_by_process", by_process),
     ("scan::counts_by_kind", by_kind),
+    ("scan::counts_by_several", by_several),
     ("scan::is_for_people_too", as_text),
 ];
 
 /// Exit status of a scan that found leaks.
-const FOUND: i32 = 10;
+pub(crate) const FOUND: i32 = 10;
 
 /// How many leaks [`by_process`] makes.
 const MANY: u64 = 7;
@@ -149,6 +150,20 @@ fn by_kind(_: &Stage) {
     assert_eq!(groups, BTreeSet::from(expected));
 }
 
+fn by_several(_: &Stage) {
+    let mut waiting = Workload::start(Program::C("close_wait"), &[]);
+    let mut half = Workload::start(Program::C("half_closed"), &[]);
+    let [a, b] = [&mut waiting, &mut half].map(|w| w.step("leaked")["pid"].to_string());
+    let groups = scan_by("process,state", &["--pid", &a, "--pid", &b]);
+    let has = |pid: &str, state: &str| {
+        let key = format!("[{pid}], {state}");
+        let is_it = |(found, count): &&(String, u64)| found.ends_with(&key) && *count == 1;
+        groups.iter().find(is_it).is_some()
+    };
+    assert!(has(&a, "CLOSE_WAIT") && has(&b, "FIN_WAIT2"), "{groups:?}");
+    assert_eq!(groups.len(), 2, "{groups:?}");
+}
+
 fn as_text(_: &Stage) {
     let mut workload = Workload::start(Program::C("close_wait"), &[]);
     let leaked = workload.step("leaked");
@@ -191,15 +206,24 @@ pub(crate) fn scan_of(leaked: &Value) -> Value {
         .clone()
 }
 
-/// Runs a scan, which must not complain, and reads its lines.
+/// Runs a scan, which must not complain, and reads its lines but the last.
 #[track_caller]
-fn scan(args: &[&str]) -> (Outcome, Vec<Value>) {
+pub(crate) fn scan(args: &[&str]) -> (Outcome, Vec<Value>) {
     let mut command = socktrace(&["scan", "--format", "json"]);
     let outcome = Outcome::of(command.args(args), ATTACH);
     assert_eq!(outcome.stderr, "", "{outcome:#?}");
-    let line = |line| serde_json::from_str(line).unwrap_or_else(|err| panic!("{err} in {line}"));
-    let lines = outcome.stdout.lines().map(line).collect();
+    let (lines, _) = lines_and_summary(&outcome);
     (outcome, lines)
+}
+
+/// What a scan as JSON has written: a line a socket or a group, and the summary.
+#[track_caller]
+pub(crate) fn lines_and_summary(outcome: &Outcome) -> (Vec<Value>, Value) {
+    let line = |line| serde_json::from_str(line).unwrap_or_else(|err| panic!("{err} in {line}"));
+    let mut lines: Vec<Value> = outcome.stdout.lines().map(line).collect();
+    let summary = lines.pop().expect("a summary");
+    check(&summary, &[("event.action", json!("socket.scan_summary"))]);
+    (lines, summary)
 }
 
 fn pairs(holders: &[&Value]) -> BTreeSet<(u64, u64)> {

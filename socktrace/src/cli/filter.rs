@@ -53,7 +53,7 @@ impl Filter {
         any(&self.kinds, |kind| *kind == scanned.kind)
             && any(&self.states, |state| *state == scanned.socket.state)
             && self.matches_socket(&scanned.socket)
-            && self.matches_processes(None, &scanned.holders, scanned.process.as_ref())
+            && self.matches_processes(None, &scanned.holders, scanned.process.as_deref())
     }
 
     /// Whether an event of `trace` is wanted. `cgroup` is that of the event's owner; it need be looked up

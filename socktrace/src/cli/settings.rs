@@ -99,8 +99,8 @@ pub struct TraceSettings {
 /// See [`Settings::Scan`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScanSettings {
-    /// Group and count by this.
-    pub by: Option<GroupBy>,
+    /// Group and count by these; none: list.
+    pub by: Vec<GroupBy>,
     /// Which sockets.
     pub filter: Filter,
     /// At least one.

@@ -1,6 +1,7 @@
 //! One module a command, and what they share.
 //!
 //! * `run`, `trace`, `scan`, `doctor`: a live kernel (feature `kernel`).
+//! * `look`, `groups`: what `scan` makes of one reading, and how it is counted.
 //! * `replay`: a recording.
 //! * `outputs`: the streams of lines; `reporter`: names, encoding and writing on a thread of their own;
 //!   `intake`: recording, account of losses and decoding of what comes in; `recorder`: the raw recording; `live`: loading for the live commands.
@@ -8,9 +9,13 @@
 #[cfg(feature = "kernel")]
 mod doctor;
 #[cfg(feature = "kernel")]
+mod groups;
+#[cfg(feature = "kernel")]
 mod intake;
 #[cfg(feature = "kernel")]
 mod live;
+#[cfg(feature = "kernel")]
+mod look;
 mod outputs;
 #[cfg(feature = "kernel")]
 mod recorder;

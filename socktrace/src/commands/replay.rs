@@ -137,5 +137,6 @@ fn named(leak: Leak) -> Finding {
         process,
         thread: tid.map(|tid| Thread { tid, name: None }),
         user_names: Vec::new(),
+        netns_name: None,
     }
 }

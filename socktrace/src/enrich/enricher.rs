@@ -1,12 +1,24 @@
 //! Adds names to what leaves the core.
 
-use super::{ProcFs, Processes};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::{Namespaces, ProcFs, Processes};
 use crate::model::{BootTime, Comm, Finding, Leak, Process, Scanned, SocketUse, Tgid, Thread};
 
 /// Adds names to findings and to the rows of a scan.
 #[derive(Debug)]
 pub struct Enricher {
     processes: Processes,
+    namespaces: Namespaces,
+    /// The processes and namespaces of this scan's rows so far: each is looked at once.
+    rows: Rows,
+}
+
+#[derive(Debug, Default)]
+struct Rows {
+    processes: HashMap<(Tgid, BootTime), Arc<Process>>,
+    namespaces: HashMap<u32, Option<Arc<[u8]>>>,
 }
 
 impl Enricher {
@@ -15,7 +27,15 @@ impl Enricher {
     pub fn new(proc: ProcFs, capacity: usize) -> Self {
         Self {
             processes: Processes::new(proc, capacity),
+            namespaces: Namespaces::of_this_machine(),
+            rows: Rows::default(),
         }
+    }
+
+    /// The same with these names of network namespaces.
+    #[must_use]
+    pub fn with_namespaces(self, namespaces: Namespaces) -> Self {
+        Self { namespaces, ..self }
     }
 
     /// A leak with its blamed process and thread.
@@ -41,11 +61,13 @@ impl Enricher {
                 None => self.processes.thread(blame.tgid, blame.started, tid),
             })
         });
+        let netns_name = self.namespaces.name(leak.socket.netns);
         Finding {
             leak,
             process,
             thread,
             user_names,
+            netns_name,
         }
     }
 
@@ -63,15 +85,32 @@ impl Enricher {
         names
     }
 
-    /// A row of a scan with its oldest holder.
+    /// A row of a scan with its oldest holder. An enricher serves one scan: what a process and a
+    /// namespace are called is read once, whatever the number of their sockets.
     pub fn scanned(&mut self, scanned: Scanned) -> Scanned {
         let oldest = scanned
             .holders
             .iter()
             .min_by_key(|h| (h.started, h.tgid))
             .copied();
-        let process = oldest.map(|h| self.process(h.tgid, h.started, h.comm));
-        Scanned { process, ..scanned }
+        let process = oldest.map(|h| {
+            if let Some(known) = self.rows.processes.get(&(h.tgid, h.started)) {
+                return Arc::clone(known);
+            }
+            let process = Arc::new(self.process(h.tgid, h.started, h.comm));
+            let key = (h.tgid, h.started);
+            self.rows.processes.insert(key, Arc::clone(&process));
+            process
+        });
+        let netns = scanned.socket.netns;
+        let namespaces = &mut self.namespaces;
+        let name = || namespaces.name(netns);
+        let netns_name = self.rows.namespaces.entry(netns).or_insert_with(name);
+        Scanned {
+            process,
+            netns_name: netns_name.clone(),
+            ..scanned
+        }
     }
 
     fn process(&mut self, tgid: Tgid, started: BootTime, comm: Comm) -> Process {
@@ -87,8 +126,8 @@ mod tests {
     use super::*;
     use crate::enrich::fake::{FakeProc, at_ticks};
     use crate::model::{
-        Blame, Cookie, Family, Holder, KernelAddr, Kind, OwnerVia, Phase, Role, Seqs, Socket,
-        TcpState, Thread, Tid,
+        Blame, Cookie, Family, Holder, KernelAddr, Kind, OwnerVia, Phase, Place, Role, Seqs,
+        Socket, TcpState, Thread, Tid,
     };
 
     fn socket() -> Socket {
@@ -156,6 +195,7 @@ mod tests {
             uid: None,
             parent: None,
             cgroup: None,
+            place: Place::default(),
         }
     }
 
@@ -248,6 +288,7 @@ mod tests {
             idle: None,
             holders,
             process: None,
+            netns_name: None,
         };
         let mut enricher = Enricher::new(fake.proc(), 8);
         let named = enricher.scanned(row.clone());
@@ -266,7 +307,10 @@ mod tests {
 
         fake.remove_process(8);
         let gone = Enricher::new(fake.proc(), 8).scanned(row.clone());
-        assert_eq!(gone.process, Some(bare(8, at_ticks(100), b"holder")));
+        assert_eq!(
+            gone.process.as_deref(),
+            Some(&bare(8, at_ticks(100), b"holder"))
+        );
 
         let unheld = enricher.scanned(Scanned {
             holders: vec![],

@@ -2,6 +2,7 @@
 //!
 //! * [`ProcFs`]: where /proc is and how its files are read.
 //! * [`Processes`]: facts about processes, cached by pid and start time.
+//! * [`Namespaces`]: names of network namespaces; `place`: containers, pods and units, from cgroups.
 //! * [`Enricher`]: adds those facts to what leaves the core.
 //! * [`host_facts`]: the machine's own names.
 //!
@@ -12,14 +13,19 @@
 mod cache;
 mod enricher;
 mod host;
+mod namespaces;
 mod parse;
+mod place;
 mod processes;
 mod procfs;
+mod sockstat;
 
 #[cfg(test)]
 mod fake;
 
 pub use enricher::Enricher;
 pub use host::{MACHINE_ID, host_facts};
-pub use processes::Processes;
+pub use namespaces::Namespaces;
+pub use processes::{Processes, leader};
 pub use procfs::{ProcFs, counts_as, in_initial_pid_namespace};
+pub use sockstat::sockstat;

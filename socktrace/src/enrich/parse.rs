@@ -81,18 +81,26 @@ pub(super) fn uid(status: &[u8]) -> Option<u32> {
 
 /// `cgroup`: the path in the unified hierarchy, else in systemd's, else in the first.
 pub(super) fn cgroup(bytes: &[u8]) -> Option<Vec<u8>> {
-    /// `hierarchy:controllers:path`; the path may hold colons.
-    fn parts(line: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
-        let mut parts = line.splitn(3, |b| *b == b':');
-        Some((parts.next()?, parts.next()?, parts.next()?))
-    }
-    let lines = || bytes.split(|b| *b == b'\n').filter_map(parts);
+    let lines = || cgroup_lines(bytes);
     let path = lines()
         .find(|(hierarchy, controllers, _)| *hierarchy == b"0" && controllers.is_empty())
         .or_else(|| lines().find(|(_, controllers, _)| *controllers == b"name=systemd"))
         .or_else(|| lines().next());
     path.map(|(_, _, path)| path.to_vec())
         .filter(|path| !path.is_empty())
+}
+
+/// `cgroup`: the paths in all hierarchies.
+pub(super) fn cgroups(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    cgroup_lines(bytes).map(|(_, _, path)| path)
+}
+
+/// `hierarchy:controllers:path`; the path may hold colons.
+fn cgroup_lines(bytes: &[u8]) -> impl Iterator<Item = (&[u8], &[u8], &[u8])> {
+    bytes.split(|b| *b == b'\n').filter_map(|line| {
+        let mut parts = line.splitn(3, |b| *b == b':');
+        Some((parts.next()?, parts.next()?, parts.next()?))
+    })
 }
 
 fn fields(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {

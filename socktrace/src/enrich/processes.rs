@@ -4,6 +4,7 @@ use crate::model::{BootTime, Comm, Process, SocketUse, Tgid, Thread, Tid};
 
 use super::cache::Cache;
 use super::parse::{self, Stat};
+use super::place;
 use super::procfs::ProcFs;
 
 /// At most so much of a command line is kept: 4 KiB.
@@ -114,6 +115,15 @@ impl Processes {
     }
 }
 
+/// When the process `tgid` started, to a tick, and its name; `None` if it is gone.
+#[must_use]
+pub fn leader(proc: &ProcFs, tgid: Tgid) -> Option<(BootTime, Vec<u8>)> {
+    let stat = parse::stat(&proc.read(format!("{}/stat", tgid.0), STAT)?)?;
+    let name = parse::comm(proc.read(format!("{}/comm", tgid.0), COMM)?);
+    let ns = u128::from(stat.start_ticks) * 1_000_000_000 / u128::from(proc.ticks_per_second());
+    Some((BootTime(u64::try_from(ns).unwrap_or(u64::MAX)), name))
+}
+
 fn read(proc: &ProcFs, tgid: Tgid, started: BootTime, stat: Stat) -> Option<Process> {
     let dir = tgid.0.to_string();
     // A leader that has ended has given back its memory and with it `exe` and `cmdline`; the threads
@@ -124,6 +134,7 @@ fn read(proc: &ProcFs, tgid: Tgid, started: BootTime, stat: Stat) -> Option<Proc
         None
     };
     let living = living.as_ref().unwrap_or(&dir);
+    let cgroups = proc.read(format!("{living}/cgroup"), CGROUP);
     Some(Process {
         tgid,
         started,
@@ -138,9 +149,8 @@ fn read(proc: &ProcFs, tgid: Tgid, started: BootTime, stat: Stat) -> Option<Proc
             .read(format!("{living}/status"), STATUS)
             .and_then(|status| parse::uid(&status)),
         parent: stat.parent,
-        cgroup: proc
-            .read(format!("{living}/cgroup"), CGROUP)
-            .and_then(|file| parse::cgroup(&file)),
+        cgroup: cgroups.as_deref().and_then(parse::cgroup),
+        place: cgroups.as_deref().map(place::of).unwrap_or_default(),
     })
 }
 

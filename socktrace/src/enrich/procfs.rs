@@ -41,8 +41,23 @@ impl ProcFs {
         Some(target.into_os_string().into_vec())
     }
 
+    /// The inode in a link like `net:[4026531840]`.
+    #[must_use]
+    pub fn namespace(&self, path: impl AsRef<Path>) -> Option<u32> {
+        let link = self.link(path)?;
+        let at = link.iter().position(|byte| *byte == b'[')?;
+        let number = link.get(at + 1..)?.strip_suffix(b"]")?;
+        str::from_utf8(number).ok()?.parse().ok()
+    }
+
+    /// Where it is mounted.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// The entries of a folder whose names are numbers, in the kernel's order.
-    pub(super) fn numbers(&self, path: &str) -> impl Iterator<Item = u32> + use<> {
+    pub fn numbers(&self, path: &str) -> impl Iterator<Item = u32> + use<> {
         let entries = fs::read_dir(self.root.join(path)).into_iter().flatten();
         entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
     }

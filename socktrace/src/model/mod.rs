@@ -3,8 +3,10 @@
 mod event;
 mod finding;
 mod ids;
+mod place;
 mod report;
 mod socket;
+mod summary;
 
 pub use event::{
     Accept, Connect, Event, Gap, GapPlace, Held, Listed, Mark, Owner, Question, Record, Release,
@@ -12,8 +14,10 @@ pub use event::{
 };
 pub use finding::{Blame, Cause, Diagnosis, Holder, Kind, Leak, OwnerVia, Phase, SocketUse, UseOp};
 pub use ids::{BootTime, Comm, Cookie, KernelAddr, Tgid, Tid};
+pub use place::{Container, Place};
 pub use report::{
     Finding, HookReport, Host, Lifecycle, LifecycleEvent, Process, ScanGroup, Scanned, Status,
     StatusReason, Support, Thread,
 };
 pub use socket::{Family, Role, Seqs, Socket, Task, TcpState};
+pub use summary::{Closed, ScanSummary, SocketCounts};

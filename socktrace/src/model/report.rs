@@ -1,11 +1,12 @@
 //! What leaves the core with names added: findings, lifecycle events, status, scan results.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Accept, BootTime, Comm, Connect, Diagnosis, GapPlace, Holder, Kind, Leak, Release, Role, Seqs,
-    Socket, StateChange, Task, Tgid, Tid,
+    Accept, BootTime, Comm, Connect, Diagnosis, GapPlace, Holder, Kind, Leak, Place, Release, Role,
+    Seqs, Socket, StateChange, Task, Tgid, Tid,
 };
 
 /// The machine and this run of the agent.
@@ -42,6 +43,8 @@ pub struct Process {
     pub parent: Option<Tgid>,
     /// Path in the unified cgroup hierarchy, or in the systemd one.
     pub cgroup: Option<Vec<u8>>,
+    /// What its cgroups are named after.
+    pub place: Place,
 }
 
 impl Process {
@@ -57,6 +60,7 @@ impl Process {
             uid: None,
             parent: None,
             cgroup: None,
+            place: Place::default(),
         }
     }
 }
@@ -82,6 +86,8 @@ pub struct Finding {
     /// Names of the threads in `leak.uses`, in that order, where they could still be read; empty if nobody
     /// looked.
     pub user_names: Vec<Option<Vec<u8>>>,
+    /// What the socket's network namespace is called, where it has a name.
+    pub netns_name: Option<Arc<[u8]>>,
 }
 
 /// One event in a socket's life, for `trace`.
@@ -236,7 +242,9 @@ pub struct Scanned {
     /// Everybody who holds it (for `unaccepted`, its listener).
     pub holders: Vec<Holder>,
     /// The oldest holder, with names.
-    pub process: Option<Process>,
+    pub process: Option<Arc<Process>>,
+    /// What the socket's network namespace is called, where it has a name.
+    pub netns_name: Option<Arc<[u8]>>,
 }
 
 /// One line of `scan --by`.

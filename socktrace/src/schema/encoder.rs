@@ -4,7 +4,7 @@ use super::envelope::{Envelope, Label, Severity};
 use super::ids::Ids;
 use super::{cef, json, ocsf, otlp, text};
 use crate::model::{
-    BootTime, Finding, HookReport, Host, Lifecycle, Phase, ScanGroup, Scanned, Status,
+    BootTime, Finding, HookReport, Host, Lifecycle, Phase, ScanGroup, ScanSummary, Scanned, Status,
 };
 
 /// What lines look like.
@@ -160,12 +160,18 @@ impl Encoder {
         }
     }
 
-    /// The end of a `scan`. As text, a line that sums up what this stream has printed; nothing in the
-    /// formats for machines, where consumers count for themselves and the exit status says whether there was anything.
-    pub fn finish_scan(&mut self, out: &mut Vec<u8>) {
-        match &mut self.lines {
-            Lines::Text(text) => text.scan_summary(out),
-            Lines::Json(_) | Lines::Ocsf(_) | Lines::Cef(_) | Lines::Otlp(_) => {}
+    /// The end of a `scan`. As text, lines that sum up what this stream has printed and what is to be said
+    /// of the machine; as JSON, one line of the latter. Nothing in the formats of collectors, which have
+    /// no class of events for it.
+    pub fn finish_scan(&mut self, summary: &ScanSummary, out: &mut Vec<u8>) {
+        if let Lines::Text(text) = &self.lines {
+            text.scan_summary(summary, out);
+        } else if let Lines::Json(_) = &self.lines {
+            let severity = Severity::Informational;
+            let sequence = self.begin(summary.at, severity, "socket.scan_summary", &[], out);
+            if let Lines::Json(ids) = &self.lines {
+                json::scan_summary(&self.host, ids, sequence, summary, out);
+            }
         }
     }
 

@@ -5,7 +5,6 @@
 //! * [`escape`] makes untrusted bytes safe to print.
 
 mod cef;
-mod container;
 mod encoder;
 mod envelope;
 mod escape;

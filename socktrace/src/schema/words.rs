@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
-use super::container::container_id;
 use super::escape::{escape, escape_into};
 use super::moments::duration;
 use crate::model::{
@@ -299,12 +298,40 @@ pub(super) fn errno_name(errno: u32) -> String {
     known.map_or_else(|| errno.to_string(), |(_, name)| name.to_owned())
 }
 
-/// The container that the blamed process lives in.
+/// The id of the container that the blamed process lives in.
 pub(super) fn finding_container(finding: &Finding) -> Option<&str> {
+    let container = finding_process(finding)?.place.container.as_ref();
+    container.map(|container| &container.id[..])
+}
+
+/// The facts of the blamed process, if they are those of the one that is blamed.
+pub(super) fn finding_process(finding: &Finding) -> Option<&Process> {
     let blame = finding.leak.blame.as_ref()?;
     let process = finding.process.as_ref()?;
-    let cgroup = process.cgroup.as_deref()?;
-    is_blamed(process, blame).then(|| container_id(cgroup))?
+    is_blamed(process, blame).then_some(process)
+}
+
+/// Where a leak is, for people: `docker 0123456789ab`, else `orders.service`; then `netns blue`.
+pub(super) fn whereabouts(process: Option<&Process>, netns_name: Option<&[u8]>) -> String {
+    let mut out = String::new();
+    let place = process.map(|process| &process.place);
+    match place.map(|place| (&place.container, &place.unit)) {
+        Some((Some(container), _)) => {
+            out.push_str(container.runtime.unwrap_or("container"));
+            out.push(' ');
+            out.push_str(container.short_id());
+        }
+        Some((None, Some(unit))) => escape_into(unit, &mut out),
+        _ => {}
+    }
+    if let Some(name) = netns_name {
+        if !out.is_empty() {
+            out.push_str(", ");
+        }
+        out.push_str("netns ");
+        escape_into(name, &mut out);
+    }
+    out
 }
 
 /// Who began a connection is its source; where that was not seen, the local end is.

@@ -5,6 +5,7 @@
 //!
 //! * [`batch`]: records of the ring buffer, delimited by the kernel.
 //! * [`btf`]: the kernel's description of its types.
+//! * [`diag`]: this machine's kernel without eBPF, for `scan`.
 //! * [`faults`]: losses on purpose, for tests.
 //! * [`gaps`]: losses, each counted once, wherever it shows.
 //! * [`hooks`]: the hooks of a live kernel, by name.
@@ -13,6 +14,7 @@
 
 pub mod batch;
 pub mod btf;
+pub mod diag;
 pub mod faults;
 pub mod gaps;
 pub mod hooks;

@@ -92,6 +92,14 @@ Examples:
     /// a healthy socket that is about to be closed may be among them. IDLE is a lower bound of how long
     /// nothing has moved.
     ///
+    /// The last lines are about the whole machine, whatever the filters: sockets that are closed and still
+    /// held, next to what `ss -s` makes of them, and FIN_WAIT2 by remote address where the kernel itself
+    /// waits for a peer that does not close. As JSON they are one line with the action
+    /// socket.scan_summary.
+    ///
+    /// Without the privilege to load eBPF programs it reads sock_diag and /proc instead, and says on standard
+    /// error what cannot be seen that way.
+    ///
     /// Ends with status 10 if there was any, with 0 if there was none.
     #[command(after_long_help = "\
 Examples:
@@ -100,6 +108,9 @@ Examples:
 
   Which peers do the sockets of process 812 come from?
       socktrace scan --pid 812 --by peer
+
+  Which processes hold how many in which state?
+      socktrace scan --by process,state
 
   In a script:
       socktrace scan --kind close_wait --format json || notify-the-operator")]
@@ -154,8 +165,10 @@ pub(super) struct TraceArgs {
 #[derive(Debug, clap::Args)]
 pub(super) struct ScanArgs {
     /// Count sockets instead of listing them, the largest group first
-    #[arg(long, value_name = "WHAT")]
-    pub(super) by: Option<GroupBy>,
+    ///
+    /// With several, separated by commas, each combination is a group.
+    #[arg(long, value_name = "WHAT", value_delimiter = ',')]
+    pub(super) by: Vec<GroupBy>,
     #[command(flatten)]
     pub(super) filter: FilterArgs,
     #[command(flatten)]
@@ -243,6 +256,8 @@ pub enum GroupBy {
     Kind,
     /// The local address and port, which is the listener's for accepted connections
     Listener,
+    /// The container of the oldest holder
+    Container,
 }
 
 impl GroupBy {
@@ -255,6 +270,7 @@ impl GroupBy {
             Self::State => "state",
             Self::Kind => "kind",
             Self::Listener => "listener",
+            Self::Container => "container",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Which sockets match which filter.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use super::super::Filter;
 use super::settings;
@@ -41,6 +42,7 @@ pub(super) fn finding() -> Finding {
         process: Some(process()),
         thread: None,
         user_names: Vec::new(),
+        netns_name: None,
     }
 }
 
@@ -54,6 +56,7 @@ fn process() -> Process {
         uid: None,
         parent: None,
         cgroup: Some(b"/system.slice/orders.service".to_vec()),
+        place: Place::default(),
     }
 }
 
@@ -88,7 +91,8 @@ fn scanned() -> Scanned {
         seqs: finding.leak.seqs,
         idle: None,
         holders: finding.leak.holders,
-        process: finding.process,
+        process: finding.process.map(Arc::new),
+        netns_name: None,
     }
 }
 

@@ -75,7 +75,7 @@ fn each_command_has_its_defaults() {
     assert_eq!(
         settings("scan"),
         Settings::Scan(ScanSettings {
-            by: None,
+            by: Vec::new(),
             filter: filter.clone(),
             outputs: outputs.clone()
         })
@@ -271,11 +271,15 @@ fn colour_follows_the_terminal_the_environment_and_the_flag() {
 
 #[test]
 fn groups_have_the_names_of_the_flag() {
-    use GroupBy::{Kind, Listener, Peer, Process, State};
-    for by in [Process, Peer, State, Kind, Listener] {
+    use GroupBy::{Container, Kind, Listener, Peer, Process, State};
+    for by in [Process, Peer, State, Kind, Listener, Container] {
         let Settings::Scan(scan) = settings(&format!("scan --by {}", by.name())) else {
             panic!()
         };
-        assert_eq!(scan.by, Some(by));
+        assert_eq!(scan.by, [by]);
     }
+    let Settings::Scan(scan) = settings("scan --by process,state --by peer") else {
+        panic!()
+    };
+    assert_eq!(scan.by, [Process, State, Peer]);
 }

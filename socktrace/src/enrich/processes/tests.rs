@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::enrich::fake::{FakeProc, at_ticks};
+use crate::model::Place;
 
 fn name_of(process: Option<Process>) -> Option<Vec<u8>> {
     process.map(|p| p.name)
@@ -31,6 +32,10 @@ fn all_facts_of_a_process() {
             uid: Some(1000),
             parent: Some(Tgid(1)),
             cgroup: Some(b"/system.slice/orders.service".to_vec()),
+            place: Place {
+                unit: Some(b"orders.service".to_vec()),
+                ..Place::default()
+            },
         })
     );
 }

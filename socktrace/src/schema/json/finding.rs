@@ -5,9 +5,9 @@ use uuid::Uuid;
 
 use super::super::ids::Ids;
 use super::super::values::{Shown, nanos};
-use super::super::words::{finding_container, message, role};
+use super::super::words::{finding_process, message, role};
 use super::line::{
-    Container, Endpoint, Event, Line, QueuedSocket, SocketFields, Sort, Traffic, time,
+    Endpoint, Event, Line, PlaceFields, QueuedSocket, SocketFields, Sort, Traffic, time,
 };
 use super::process::{HolderFields, Process, TaskFields, UserFields, holders, users};
 use crate::model::{Finding, Host, Phase};
@@ -27,6 +27,8 @@ pub(in super::super) struct Socktrace<'a> {
     socket: QueuedSocket,
     local: Endpoint,
     peer: Endpoint,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<PlaceFields<'a>>,
 }
 
 #[derive(Serialize)]
@@ -73,7 +75,7 @@ pub(in super::super) fn finding(
     line.message = Some(message(finding));
     line.process = Process::blamed(host, ids, finding);
     line.traffic = Some(Traffic::new(&leak.socket, role, None));
-    line.container = finding_container(finding).map(|id| Container { id });
+    line.set_place(finding_process(finding));
     line.write(out);
 }
 
@@ -112,5 +114,6 @@ pub(in super::super) fn details<'a>(
         },
         local: leak.socket.local.into(),
         peer: leak.socket.peer.into(),
+        place: PlaceFields::new(finding_process(finding), finding.netns_name.as_deref()),
     }
 }

@@ -10,7 +10,7 @@ use super::super::moments::wall;
 use super::super::values::{Shown, Untrusted};
 use super::super::words::source_and_destination;
 use super::process::Process;
-use crate::model::{BootTime, Host, Role, Socket};
+use crate::model::{self, BootTime, Host, Role, Socket};
 
 /// RFC 3339, microseconds, UTC.
 pub(super) type Time = Shown<humantime::Rfc3339Timestamp>;
@@ -36,7 +36,9 @@ pub(super) struct Line<'a, T> {
     #[serde(flatten)]
     pub(super) traffic: Option<Traffic>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) container: Option<Container<'a>>,
+    container: Option<Container<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    orchestrator: Option<Orchestrator<'a>>,
     #[serde(skip_serializing_if = "HostFields::is_empty")]
     pub(super) host: HostFields<'a>,
     pub(super) socktrace: T,
@@ -54,9 +56,25 @@ impl<'a, T> Line<'a, T> {
             process: None,
             traffic: None,
             container: None,
+            orchestrator: None,
             host: HostFields::new(host),
             socktrace,
         }
+    }
+
+    /// Says where `process` lives.
+    pub(super) fn set_place(&mut self, process: Option<&'a model::Process>) {
+        let Some(place) = process.map(|process| &process.place) else {
+            return;
+        };
+        self.container = place.container.as_ref().map(|container| Container {
+            id: &container.id,
+            runtime: container.runtime,
+        });
+        self.orchestrator = place.pod_uid.as_deref().map(|id| Orchestrator {
+            kind: "kubernetes",
+            resource: Resource { kind: "pod", id },
+        });
     }
 
     /// Appends the line and its newline.
@@ -138,7 +156,52 @@ pub(super) struct ErrorCode {
 /// `container`.
 #[derive(Serialize)]
 pub(super) struct Container<'a> {
-    pub(super) id: &'a str,
+    id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runtime: Option<&'static str>,
+}
+
+/// `orchestrator`: the pod.
+#[derive(Serialize)]
+pub(super) struct Orchestrator<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    resource: Resource<'a>,
+}
+
+#[derive(Serialize)]
+struct Resource<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    id: &'a str,
+}
+
+/// `socktrace.place`: what the Elastic Common Schema has no fields for.
+#[derive(Serialize)]
+pub(super) struct PlaceFields<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cgroup: Option<Untrusted<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    systemd_unit: Option<Untrusted<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    netns_name: Option<Untrusted<'a>>,
+}
+
+impl<'a> PlaceFields<'a> {
+    /// Where `process` and the socket's namespace are; `None` where nothing is known of it.
+    pub(super) fn new(
+        process: Option<&'a model::Process>,
+        netns_name: Option<&'a [u8]>,
+    ) -> Option<Self> {
+        let cgroup = process.and_then(|process| process.cgroup.as_deref());
+        let unit = process.and_then(|process| process.place.unit.as_deref());
+        let known = cgroup.is_some() || unit.is_some() || netns_name.is_some();
+        known.then(|| Self {
+            cgroup: cgroup.map(Untrusted),
+            systemd_unit: unit.map(Untrusted),
+            netns_name: netns_name.map(Untrusted),
+        })
+    }
 }
 
 /// `host`.

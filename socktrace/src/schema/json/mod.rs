@@ -13,5 +13,5 @@ mod status;
 
 pub(super) use finding::{details as finding_details, finding};
 pub(super) use lifecycle::{details as lifecycle_details, lifecycle};
-pub(super) use scan::{details as scanned_details, group, group_details, scanned};
+pub(super) use scan::{details as scanned_details, group, group_details, scan_summary, scanned};
 pub(super) use status::{details as status_details, hook, hook_details, status};

@@ -1,14 +1,17 @@
 //! What `scan` sees.
 
+use std::net::IpAddr;
+
 use serde::Serialize;
 
-use super::super::container::container_id;
 use super::super::ids::Ids;
-use super::super::values::{Untrusted, nanos};
+use super::super::values::{Shown, Untrusted, nanos};
 use super::super::words::{role, scan_message};
-use super::line::{Container, Endpoint, Event, Line, QueuedSocket, SocketFields, Sort, Traffic};
+use super::line::{Endpoint, Event, Line, PlaceFields, QueuedSocket, SocketFields, Sort, Traffic};
 use super::process::{HolderFields, Process, holders};
-use crate::model::{BootTime, Diagnosis, Host, Kind, OwnerVia, Role, ScanGroup, Scanned};
+use crate::model::{
+    BootTime, Closed, Diagnosis, Host, Kind, OwnerVia, Role, ScanGroup, ScanSummary, Scanned,
+};
 
 const SORT: Sort = Sort {
     kind: "state",
@@ -25,6 +28,8 @@ pub(in super::super) struct Socktrace<'a> {
     socket: QueuedSocket,
     local: Endpoint,
     peer: Endpoint,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<PlaceFields<'a>>,
 }
 
 /// One look has no history: no identity over time, no phase, no thread.
@@ -55,11 +60,7 @@ pub(in super::super) fn scanned(
     line.process = Process::oldest_holder(host, ids, scanned);
     let role = role(scanned.kind, Role::Unknown);
     line.traffic = Some(Traffic::new(&scanned.socket, role, None));
-    let cgroup = scanned
-        .process
-        .as_ref()
-        .and_then(|process| process.cgroup.as_deref());
-    line.container = cgroup.and_then(container_id).map(|id| Container { id });
+    line.set_place(scanned.process.as_deref());
     line.write(out);
 }
 
@@ -86,6 +87,7 @@ pub(in super::super) fn details(scanned: &Scanned) -> Socktrace<'_> {
         },
         local: scanned.socket.local.into(),
         peer: scanned.socket.peer.into(),
+        place: PlaceFields::new(scanned.process.as_deref(), scanned.netns_name.as_deref()),
     }
 }
 
@@ -125,4 +127,99 @@ pub(in super::super) fn group_details<'a>(by: &'a str, group: &'a ScanGroup) -> 
             count: group.count,
         },
     }
+}
+
+const SUMMARY: Sort = Sort {
+    kind: "metric",
+    category: &["network"],
+    types: &["info"],
+    action: "socket.scan_summary",
+    dataset: "socktrace.scan_summary",
+};
+
+#[derive(Serialize)]
+struct Summarised<'a> {
+    summary: Summary<'a>,
+}
+
+/// `socktrace.summary`.
+#[derive(Serialize)]
+struct Summary<'a> {
+    source: &'static str,
+    closed: ClosedFields,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    fin_wait2: Vec<Remote>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    missing: &'a [String],
+}
+
+/// `socktrace.summary.closed`: held sockets, and the kernel's counts that `ss -s` reckons with.
+#[derive(Serialize)]
+struct ClosedFields {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    never_connected: Option<u64>,
+    /// Either of the two.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unlisted: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    printed_by_ss: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allocated: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_use: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_wait: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Remote {
+    ip: Shown<IpAddr>,
+    count: u64,
+}
+
+/// Appends the line of a summary.
+pub(in super::super) fn scan_summary(
+    host: &Host,
+    ids: &Ids,
+    sequence: u64,
+    summary: &ScanSummary,
+    out: &mut Vec<u8>,
+) {
+    let counts = summary.counts;
+    let (held, never_connected, unlisted) = match summary.closed {
+        Closed::Seen {
+            over,
+            never_connected,
+        } => (Some(over), Some(never_connected), None),
+        Closed::Unlisted(count) => (None, None, Some(count)),
+    };
+    let remote = |(ip, count): &(IpAddr, u64)| Remote {
+        ip: Shown(*ip),
+        count: *count,
+    };
+    let summarised = Summarised {
+        summary: Summary {
+            source: summary.source,
+            closed: ClosedFields {
+                held,
+                never_connected,
+                unlisted,
+                printed_by_ss: counts.map(crate::model::SocketCounts::closed_in_ss),
+                allocated: counts.map(|counts| counts.allocated),
+                in_use: counts.map(|counts| counts.in_use),
+                time_wait: counts.map(|counts| counts.time_wait),
+            },
+            fin_wait2: summary.fin_wait2.iter().map(remote).collect(),
+            missing: &summary.missing,
+        },
+    };
+    Line::new(
+        host,
+        summary.at,
+        Event::new(&SUMMARY, ids, sequence),
+        summarised,
+    )
+    .write(out);
 }

@@ -42,7 +42,7 @@ fn encode_all(bytes: &[u8], encoder: &mut Encoder, out: &mut Vec<u8>) {
     encoder.encode_lifecycle(&event, out);
 
     let mut seen = scanned(Kind::CloseWait);
-    seen.process = hostile.process;
+    seen.process = hostile.process.map(std::sync::Arc::new);
     seen.holders = hostile.leak.holders;
     encoder.encode_scanned(&seen, out);
     encoder.encode_group(

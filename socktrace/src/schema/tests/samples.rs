@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{
-    Blame, BootTime, Comm, Connect, Cookie, Diagnosis, Family, Finding, GapPlace, Holder,
-    HookReport, Host, KernelAddr, Kind, Leak, Lifecycle, LifecycleEvent, OwnerVia, Phase, Process,
-    Release, Role, ScanGroup, Scanned, Seqs, Socket, SocketUse, StateChange, Status, StatusReason,
-    Support, Task, TcpState, Tgid, Thread, Tid, UseOp,
+    Blame, BootTime, Closed, Comm, Connect, Container, Cookie, Diagnosis, Family, Finding,
+    GapPlace, Holder, HookReport, Host, KernelAddr, Kind, Leak, Lifecycle, LifecycleEvent,
+    OwnerVia, Phase, Place, Process, Release, Role, ScanGroup, ScanSummary, Scanned, Seqs, Socket,
+    SocketCounts, SocketUse, StateChange, Status, StatusReason, Support, Task, TcpState, Tgid,
+    Thread, Tid, UseOp,
 };
 use crate::schema::{Encoder, Format};
 
@@ -118,6 +120,7 @@ pub(super) fn finding() -> Finding {
             name: Some(b"worker-2".to_vec()),
         }),
         user_names: Vec::new(),
+        netns_name: Some(Arc::from(&b"blue"[..])),
     }
 }
 
@@ -147,6 +150,14 @@ pub(super) fn process() -> Process {
         uid: Some(1000),
         parent: Some(Tgid(1)),
         cgroup: Some(format!("/system.slice/docker-{container}.scope").into_bytes()),
+        place: Place {
+            unit: Some(format!("docker-{container}.scope").into_bytes()),
+            container: Some(Container {
+                id: container,
+                runtime: Some("docker"),
+            }),
+            pod_uid: Some("9a2f0c1e-5b7d-4f60-8a11-2233445566ff".into()),
+        },
     }
 }
 
@@ -155,6 +166,7 @@ pub(super) fn bare_finding() -> Finding {
     let mut finding = finding();
     finding.process = None;
     finding.thread = None;
+    finding.netns_name = None;
     finding.leak.blame = None;
     finding.leak.holders.clear();
     finding.leak.diagnosis = None;
@@ -287,7 +299,41 @@ pub(super) fn scanned(kind: Kind) -> Scanned {
         seqs: finding().leak.seqs,
         idle: Some(Duration::from_secs(61)),
         holders: vec![holder(813, 37), holder(812, 37)],
-        process: Some(process()),
+        process: Some(Arc::new(process())),
+        netns_name: Some(Arc::from(&b"blue"[..])),
+    }
+}
+
+/// What a scan says of a machine.
+pub(super) fn summary() -> ScanSummary {
+    ScanSummary {
+        at: at(5200),
+        source: "ebpf",
+        closed: Closed::Seen {
+            over: 2,
+            never_connected: 5,
+        },
+        counts: Some(SocketCounts {
+            in_use: 8,
+            time_wait: 3,
+            allocated: 20,
+        }),
+        fin_wait2: (1..=12)
+            .map(|n: u8| ([10, 0, 0, n].into(), u64::from(20 - n)))
+            .collect(),
+        missing: Vec::new(),
+    }
+}
+
+/// The same where little can be seen.
+pub(super) fn bare_summary() -> ScanSummary {
+    ScanSummary {
+        source: "sock_diag",
+        closed: Closed::Unlisted(7),
+        counts: None,
+        fin_wait2: Vec::new(),
+        missing: vec!["leaks of the kind closed_held".into()],
+        ..summary()
     }
 }
 

@@ -92,14 +92,14 @@ pub(super) fn scan(encoder: &mut Encoder, out: &mut Vec<u8>) {
     bare.holders.clear();
     bare.process = None;
     encoder.encode_scanned(&bare, out);
-    encoder.finish_scan(out);
+    encoder.finish_scan(&summary(), out);
 }
 
 pub(super) fn scan_groups(encoder: &mut Encoder, out: &mut Vec<u8>) {
     for group in groups() {
         encoder.encode_group(at(5200), "process", &group, out);
     }
-    encoder.finish_scan(out);
+    encoder.finish_scan(&summary(), out);
 }
 
 pub(super) fn doctor(encoder: &mut Encoder, out: &mut Vec<u8>) {
@@ -197,8 +197,21 @@ fn a_scan_as_json() {
 
 #[test]
 fn an_empty_scan_says_so() {
-    assert_eq!(text(Encoder::finish_scan), "no leaked sockets\n");
-    assert_eq!(lines(Format::Json, false, Encoder::finish_scan), "");
+    let text = text(|encoder, out| encoder.finish_scan(&bare_summary(), out));
+    assert_eq!(
+        text,
+        "no leaked sockets\nclosed and still held, or never connected: 7\n"
+    );
+}
+
+#[test]
+fn what_collectors_have_no_class_for_is_left_out() {
+    for format in [Format::Ocsf, Format::Cef, Format::Otlp] {
+        let written = lines(format, false, |encoder, out| {
+            encoder.finish_scan(&summary(), out);
+        });
+        assert_eq!(written, "", "{format:?}");
+    }
 }
 
 #[test]

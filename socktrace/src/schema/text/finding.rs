@@ -1,7 +1,8 @@
 //! A leak: opened, updated, resolved.
 
 use super::super::words::{
-    age, push, push_blame, push_cause, push_fd, push_holder, role, source_and_destination, why,
+    age, finding_process, push, push_blame, push_cause, push_fd, push_holder, role,
+    source_and_destination, whereabouts, why,
 };
 use super::paint::{Colour, Paint};
 use crate::model::{Finding, Phase, Role};
@@ -47,7 +48,12 @@ pub(super) fn line(paint: Paint, time: &str, finding: &Finding) -> String {
         }
         if leak.holders.len() > 1 {
             line.push_str(separator);
+            separator = "; ";
             push_holders(&mut line, finding);
+        }
+        let place = whereabouts(finding_process(finding), finding.netns_name.as_deref());
+        if !place.is_empty() {
+            push(&mut line, format_args!("{separator}in {place}"));
         }
     }
     line

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use super::moments::wall;
 use crate::model::{
-    BootTime, Finding, HookReport, Host, Kind, Lifecycle, ScanGroup, Scanned, Status,
+    BootTime, Finding, HookReport, Host, Kind, Lifecycle, ScanGroup, ScanSummary, Scanned, Status,
 };
 use paint::Paint;
 
@@ -79,13 +79,16 @@ impl Printer {
         end(&scan::group(group), out);
     }
 
-    /// See [`scan::summary`] and [`scan::group_summary`].
-    pub(super) fn scan_summary(&self, out: &mut Vec<u8>) {
+    /// See [`scan::summary`], [`scan::group_summary`] and [`scan::machine`].
+    pub(super) fn scan_summary(&self, summary: &ScanSummary, out: &mut Vec<u8>) {
         let line = match self.groups {
             0 => scan::summary(&self.scanned),
             groups => scan::group_summary(groups, self.grouped),
         };
         end(&line, out);
+        for line in scan::machine(summary) {
+            end(&line, out);
+        }
     }
 
     /// Writes a line of headings once.
