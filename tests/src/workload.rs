@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::child::{Running, Signal};
 use crate::go;
-use crate::json::{number, text};
+use crate::json::text;
 use crate::log::{Line, Log, Watch};
 use crate::netns::Netns;
 use crate::pids::Pids;
@@ -337,17 +337,6 @@ impl Workload {
     }
 }
 
-/// The thread a step speaks of.
-///
-/// # Panics
-///
-/// If it names none.
-#[must_use]
-#[track_caller]
-pub fn tid(step: &Value) -> u64 {
-    number(step, "tid")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -364,7 +353,7 @@ mod tests {
     #[test]
     fn commands_go_in_and_steps_come_out() {
         let mut workload = Workload::of(&mut sh(ECHO));
-        assert_eq!(tid(&workload.step("ready")), 4);
+        assert_eq!(workload.step("ready")["tid"], 4);
         workload.say("close");
         workload.step("close");
         workload.leave();
