@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! kernel [--rung NAME] [libtest's arguments]   every case, with the hooks of one rung
+//! kernel --cases hooks …                       only the cases about hooks; the others are ignored, visibly
 //! kernel --list-rungs                          the rungs this kernel offers, a line each
 //! kernel --install-workloads DIR               copies the workloads for WORKLOADS_DIR elsewhere
 //! ```
@@ -52,35 +53,37 @@ use crate::stage::Stage;
 /// A test: its name and what it does on a stage.
 type Case = (&'static str, fn(&Stage));
 
-/// Every case, by theme.
-const CASES: [&[Case]; 19] = [
+/// Cases whose outcome rests on the hooks that are used, by theme: they run on every rung.
+const ABOUT_HOOKS: [&[Case]; 7] = [
     leaks::CASES,
     owners::CASES,
     closed::CASES,
     holders::CASES,
-    held::CASES,
     threads::CASES,
+    watching::CASES,
+    trace::CASES,
+];
+
+/// Cases about what is made of what the hooks saw. Where time is short one rung of a kernel is enough.
+const OTHERS: [&[Case]; 13] = [
+    held::CASES,
     names::CASES,
     heals::CASES,
     healthy::CASES,
     progress::CASES,
     startup::CASES,
     traps::CASES,
-    watching::CASES,
-    trace::CASES,
     scan::CASES,
     namespaces::CASES,
     restarts::CASES,
     whereabouts::CASES,
     without_ebpf::CASES,
+    replay::CASES,
 ];
 
 /// Cases about real programs, with what each needs beside a kernel. A machine that is given its workloads
 /// ready made is not given those: there they are ignored, visibly.
 const WITH_PROGRAMS: &[(&str, Case)] = services::CASES;
-
-/// Cases that read a recording back.
-const REPLAYED: &[Case] = replay::CASES;
 
 fn main() -> ExitCode {
     let options = match Options::of(std::env::args()) {
@@ -119,14 +122,12 @@ fn test(options: Options) -> ExitCode {
         let is_there = !ready_made || programs.split_whitespace().all(program::is_installed);
         trial(*case)
             .with_kind(format!("needs {programs}"))
-            .with_ignored_flag(!is_there)
+            .with_ignored_flag(!is_there || options.only_hooks)
     });
-    let trials = CASES
-        .into_iter()
-        .chain([REPLAYED])
-        .flatten()
-        .map(|case| trial(*case))
-        .chain(with_programs);
+    let about_hooks = ABOUT_HOOKS.into_iter().flatten().map(|case| trial(*case));
+    let others = OTHERS.into_iter().flatten();
+    let others = others.map(|case| trial(*case).with_ignored_flag(options.only_hooks));
+    let trials = about_hooks.chain(others).chain(with_programs);
     let mut arguments = options.libtest;
     arguments.test_threads.get_or_insert(stage::PARALLEL);
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
@@ -147,11 +148,17 @@ fn test(options: Options) -> ExitCode {
     }
 }
 
+/// Prints each rung that is offered, but none that is what an earlier one came to: what the agent chooses
+/// is mostly the best rung too.
 fn list_rungs() -> ExitCode {
+    let mut listed = Vec::new();
     for rung in RUNGS {
-        match rung.is_offered() {
-            Ok(true) => println!("{}", rung.name),
-            Ok(false) => {}
+        match rung.offered() {
+            Ok(Some(hooks)) if !listed.contains(&hooks) => {
+                println!("{}", rung.name);
+                listed.push(hooks);
+            }
+            Ok(_) => {}
             Err(why) => return refused(&format!("rung {}: {why}", rung.name)),
         }
     }

@@ -12,6 +12,8 @@ pub(crate) struct Options {
     pub(crate) job: Job,
     /// With which hooks.
     pub(crate) rung: Rung,
+    /// Only the cases about hooks.
+    pub(crate) only_hooks: bool,
     /// The arguments every test program takes.
     pub(crate) libtest: Arguments,
 }
@@ -36,6 +38,7 @@ impl Options {
     pub(crate) fn of(args: impl IntoIterator<Item = String>) -> Result<Self, String> {
         let mut rung = std::env::var("SOCKTRACE_RUNG").unwrap_or_else(|_| "auto".to_owned());
         let mut job = Job::Test;
+        let mut only_hooks = false;
         let mut rest = Vec::new();
         let mut args = args.into_iter();
         while let Some(arg) = args.next() {
@@ -51,6 +54,13 @@ impl Options {
             };
             match flag {
                 "--rung" => rung = value()?,
+                "--cases" => {
+                    only_hooks = match value()?.as_str() {
+                        "all" => false,
+                        "hooks" => true,
+                        other => return Err(format!("--cases is all or hooks, not {other:?}")),
+                    };
+                }
                 "--list-rungs" => job = Job::ListRungs,
                 "--install-workloads" => job = Job::InstallWorkloads(value()?.into()),
                 _ => rest.push(arg),
@@ -59,6 +69,7 @@ impl Options {
         Ok(Self {
             job,
             rung: Rung::named(&rung)?,
+            only_hooks,
             libtest: Arguments::from_iter(rest),
         })
     }

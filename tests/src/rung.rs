@@ -69,7 +69,7 @@ impl Rung {
         args
     }
 
-    /// Whether this kernel offers it, found out by trying.
+    /// The hooks that this kernel gives it, found out by trying; `None` if the kernel does not offer it.
     ///
     /// # Errors
     ///
@@ -78,13 +78,14 @@ impl Rung {
     /// # Panics
     ///
     /// If it starts and does not stop, or neither starts nor ends.
-    pub fn is_offered(&self) -> Result<bool, NotStarted> {
+    pub fn offered(&self) -> Result<Option<Hooks>, NotStarted> {
         match Agent::try_start(&self.args("run", &[])) {
             Ok(agent) => {
+                let hooks = Hooks::of(agent.started());
                 agent.stop(Signal::Term);
-                Ok(true)
+                Ok(Some(hooks))
             }
-            Err(refused) if refused.0.stderr.contains("not available") => Ok(false),
+            Err(refused) if refused.0.stderr.contains("not available") => Ok(None),
             Err(refused) => Err(refused),
         }
     }

@@ -81,6 +81,9 @@ enum Command {
         /// Only on this rung of hooks; repeatable
         #[arg(long = "rung", value_name = "NAME")]
         rungs: Vec<String>,
+        /// On every rung but a kernel's first only the cases about hooks
+        #[arg(long)]
+        quick: bool,
     },
     /// Check licences and sources of all dependencies
     Licences,
@@ -98,7 +101,11 @@ fn main() -> ExitCode {
         Command::Fuzz { seconds } => fuzz::command(seconds),
         Command::Bench(options) => bench::command(&options),
         Command::Load { load } => bench::load(load),
-        Command::Vm { versions, rungs } => vm::command(&versions, &rungs),
+        Command::Vm {
+            versions,
+            rungs,
+            quick,
+        } => vm::command(&versions, &rungs, vm::Breadth::of(quick)),
         Command::Licences => licences::command(),
         Command::Tidy => tidy::command(),
     };

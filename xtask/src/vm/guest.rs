@@ -9,6 +9,8 @@ use cargo_metadata::Message;
 use crate::shell;
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
+/// Of the workspace. An emulated processor is slow, so the tests are optimised as well as the agent.
+const PROFILE: &str = "guest";
 
 /// The programs.
 #[derive(Debug)]
@@ -25,16 +27,10 @@ impl Guest {
     /// Builds them.
     pub(super) fn build() -> Result<Self> {
         // A triple and flags of their own keep this apart from the host's build in the same target folder.
-        shell::run(cargo("build").args([
-            "--release",
-            "--package",
-            "socktrace",
-            "--bin",
-            "socktrace",
-        ]))?;
-        shell::run(cargo("build").args(["--package", "socktrace-tests", "--bins"]))?;
+        let programs = ["--package", "socktrace", "--package", "socktrace-tests"];
+        shell::run(cargo("build").args(programs).arg("--bins"))?;
         let tests = kernel_tests()?;
-        let socktrace = shell::target().join(TARGET).join("release/socktrace");
+        let socktrace = shell::target().join(TARGET).join(PROFILE).join("socktrace");
         let workloads = shell::target().join("vm/workloads");
         let _ = fs::remove_dir_all(&workloads);
         shell::run(
@@ -55,7 +51,14 @@ fn cargo(subcommand: &str) -> std::process::Command {
     cargo
         .env("RUSTFLAGS", "-C target-feature=+crt-static")
         .env_remove("CARGO_ENCODED_RUSTFLAGS");
-    cargo.args([subcommand, "--locked", "--target", TARGET]);
+    cargo.args([
+        subcommand,
+        "--locked",
+        "--profile",
+        PROFILE,
+        "--target",
+        TARGET,
+    ]);
     cargo
 }
 

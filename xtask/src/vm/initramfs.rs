@@ -9,14 +9,14 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::Breadth;
 use super::guest::Guest;
 use super::kernels::Kernel;
 use super::machine::{BOOTED, FINISHED, NO_RUNGS, RUNG_ENDED};
 use crate::{shell, toolchain};
 
 /// Parts of Python's library that no workload needs, and that are large.
-const WITHOUT: [&str; 7] = [
-    "__pycache__",
+const WITHOUT: [&str; 6] = [
     "test",
     "lib2to3",
     "pydoc_data",
@@ -31,6 +31,7 @@ pub(super) fn build(
     guest: &Guest,
     kernel: &Kernel,
     rungs: &[String],
+    breadth: Breadth,
 ) -> Result<PathBuf> {
     let root = folder.join("root");
     let _ = fs::remove_dir_all(&root);
@@ -58,7 +59,8 @@ pub(super) fn build(
     copy_tree(&guest.workloads, &workloads, &[])?;
     // The Python programs share a module, which is none of the programs that the tests name.
     let python_workloads = shell::root().join("tests/workloads/python");
-    copy_tree(&python_workloads, &workloads.join("python"), &WITHOUT)?;
+    let python_workloads_there = workloads.join("python");
+    copy_tree(&python_workloads, &python_workloads_there, &WITHOUT)?;
     for (index, module) in kernel.modules.iter().enumerate() {
         // Numbered: the order in which they load.
         let name = module.file_name().unwrap_or_default().to_string_lossy();
@@ -67,7 +69,7 @@ pub(super) fn build(
             &root.join("modules").join(format!("{index}-{name}")),
         )?;
     }
-    python(&root)?;
+    python(&root, &python_workloads_there)?;
     fs::write(
         root.join("etc/passwd"),
         "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n",
@@ -77,7 +79,7 @@ pub(super) fn build(
         root.join("etc/hosts"),
         "127.0.0.1 localhost\n::1 localhost\n",
     )?;
-    fs::write(root.join("init"), init(rungs))?;
+    fs::write(root.join("init"), init(rungs, breadth))?;
     fs::set_permissions(root.join("init"), PermissionsExt::from_mode(0o755))?;
     let image = folder.join("initramfs.cpio");
     archive(&root, &image)?;
@@ -85,11 +87,16 @@ pub(super) fn build(
 }
 
 /// The guest's first process: prepares the machine, runs the tests on each rung, switches off.
-fn init(rungs: &[String]) -> String {
+fn init(rungs: &[String], breadth: Breadth) -> String {
     let rungs = if rungs.is_empty() {
         "$(/socktrace/kernel --list-rungs)".to_owned()
     } else {
         rungs.join(" ")
+    };
+    // Every case runs on the first rung, which is the one that the agent chooses itself.
+    let later = match breadth {
+        Breadth::Full => "all",
+        Breadth::Chosen => "hooks",
     };
     // A machine under emulation is slow, and the tests' deadlines know a factor for that.
     format!(
@@ -117,9 +124,11 @@ for word in $(cat /proc/cmdline); do
     case "$word" in socktrace_slow=*) export SOCKTRACE_TEST_SLOW="${{word#*=}}";; esac
 done
 rungs="{rungs}" || echo "{NO_RUNGS}"
+cases=all
 for rung in $rungs; do
-    /socktrace/kernel --rung "$rung"
+    /socktrace/kernel --rung "$rung" --cases "$cases"
     echo "{RUNG_ENDED} $rung $?"
+    cases={later}
 done
 echo "{FINISHED}"
 poweroff -f
@@ -127,8 +136,8 @@ poweroff -f
     )
 }
 
-/// Debian's Python with the libraries that it and its modules are linked with.
-fn python(root: &Path) -> Result<()> {
+/// Debian's Python, compiled, with the libraries that it and its modules are linked with.
+fn python(root: &Path, workloads: &Path) -> Result<()> {
     let program = fs::canonicalize("/usr/bin/python3").context("Python is missing")?;
     let version = program
         .file_name()
@@ -136,7 +145,14 @@ fn python(root: &Path) -> Result<()> {
         .unwrap_or_default();
     let library = Path::new("/usr/lib").join(version);
     copy(&program, &root.join("usr/bin/python3"))?;
-    copy_tree(&library, &root.join("usr/lib").join(version), &WITHOUT)?;
+    let library_there = root.join("usr/lib").join(version);
+    copy_tree(&library, &library_there, &WITHOUT)?;
+    // Compiled here, once: an emulated processor would take seconds, each time that a workload starts. The
+    // hash that is not checked stands for the time of the file, which a copy has not.
+    let mut compile = shell::program(&program);
+    compile.args(["-m", "compileall", "-q", "-j", "2"]);
+    compile.args(["--invalidation-mode", "unchecked-hash"]);
+    shell::run(compile.arg(&library_there).arg(workloads))?;
     let mut linked = vec![program];
     let dynamic = library.join("lib-dynload");
     if let Ok(entries) = fs::read_dir(&dynamic) {

@@ -23,7 +23,7 @@ pub(super) const RUNG_ENDED: &str = "socktrace-vm: rung-ended";
 pub(super) const NO_RUNGS: &str = "socktrace-vm: no-rungs";
 /// Printed before switching off.
 pub(super) const FINISHED: &str = "socktrace-vm: finished";
-/// Printed by the tests, before `rung=NAME passed=N failed=M`.
+/// Printed by the tests, before `rung=NAME passed=N failed=M ignored=K`.
 const RESULT: &str = "socktrace-kernel-tests:";
 
 /// How long all tests of a kernel may take.
@@ -49,6 +49,10 @@ pub(super) struct Rung {
     pub(super) passed: u32,
     /// Tests that failed.
     pub(super) failed: u32,
+    /// Tests that are for other machines, or other rungs of this one.
+    pub(super) ignored: u32,
+    /// How long they took, seconds.
+    pub(super) seconds: u64,
     /// Exit status of the tests; `None` until they ended.
     status: Option<i32>,
 }
@@ -99,7 +103,7 @@ impl Rung {
         self.status == Some(0) && self.failed == 0 && self.passed > 0
     }
 
-    /// Reads `rung=NAME passed=N failed=M`.
+    /// Reads `rung=NAME passed=N failed=M ignored=K`.
     fn parse(result: &str) -> Option<Self> {
         let mut rung = Self::default();
         for word in result.split_whitespace() {
@@ -107,6 +111,7 @@ impl Rung {
                 ("rung", name) => name.clone_into(&mut rung.name),
                 ("passed", number) => rung.passed = number.parse().ok()?,
                 ("failed", number) => rung.failed = number.parse().ok()?,
+                ("ignored", number) => rung.ignored = number.parse().ok()?,
                 _ => {}
             }
         }
@@ -223,6 +228,7 @@ fn boot(name: &str, kernel: &Kernel, image: &Path, accelerator: Accelerator) -> 
     let lines = lines(console);
     let mut report = Report::default();
     let since = Stopwatch::start();
+    let mut of_rung = Stopwatch::start();
     loop {
         let limit = if report.kernel.is_empty() {
             accelerator.boot_limit()
@@ -232,7 +238,14 @@ fn boot(name: &str, kernel: &Kernel, image: &Path, accelerator: Accelerator) -> 
         match lines.recv_timeout(since.left_of(limit)) {
             Ok(line) => {
                 println!("[{name}] {line}");
+                let rungs = report.rungs.len();
                 report.read(&line);
+                if report.rungs.len() > rungs
+                    && let Some(rung) = report.rungs.last_mut()
+                {
+                    rung.seconds = of_rung.elapsed().as_secs();
+                    of_rung = Stopwatch::start();
+                }
             }
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
             Err(mpsc::RecvTimeoutError::Timeout) => {
@@ -281,7 +294,7 @@ mod tests {
 
     const GOOD: [&str; 4] = [
         "socktrace-vm: booted 6.1.0-50-cloud-amd64",
-        "socktrace-kernel-tests: rung=auto passed=31 failed=0",
+        "socktrace-kernel-tests: rung=auto passed=31 failed=0 ignored=2",
         "socktrace-vm: rung-ended auto 0",
         "socktrace-vm: finished",
     ];
@@ -338,6 +351,8 @@ mod tests {
             name: "auto".into(),
             passed: 31,
             failed: 0,
+            ignored: 2,
+            seconds: 0,
             status: Some(0),
         };
         assert_eq!(report.rungs, [rung]);

@@ -41,8 +41,24 @@ pub(crate) fn setup() -> Result<()> {
     }
 }
 
+/// How much of the product of cases and rungs is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Breadth {
+    /// Every case on every rung.
+    Full,
+    /// Every case on the rung that the agent chooses; on the others the cases about hooks.
+    Chosen,
+}
+
+impl Breadth {
+    /// The quick one, or all.
+    pub(crate) fn of(quick: bool) -> Self {
+        if quick { Self::Chosen } else { Self::Full }
+    }
+}
+
 /// Runs the kernel tests on each of `versions`, on the rungs named, or else on all that a kernel offers.
-pub(crate) fn command(versions: &[String], rungs: &[String]) -> Result<()> {
+pub(crate) fn command(versions: &[String], rungs: &[String], breadth: Breadth) -> Result<()> {
     setup::tests()?;
     ensure!(
         cfg!(target_arch = "x86_64"),
@@ -57,7 +73,7 @@ pub(crate) fn command(versions: &[String], rungs: &[String]) -> Result<()> {
                 // The lock is let go before the machine runs.
                 let next = || locked(&waiting).pop_front();
                 while let Some(version) = next() {
-                    let report = one(version, rungs, &guest);
+                    let report = one(version, rungs, breadth, &guest);
                     if let Err(error) = &report {
                         eprintln!("vm: {version}: {error:#}");
                     }
@@ -69,17 +85,17 @@ pub(crate) fn command(versions: &[String], rungs: &[String]) -> Result<()> {
     summarise(versions, &locked(&reports))
 }
 
-fn one(version: &str, rungs: &[String], guest: &Guest) -> Result<Report> {
+fn one(version: &str, rungs: &[String], breadth: Breadth, guest: &Guest) -> Result<Report> {
     let kernel = kernels::find(version).with_context(|| format!("no kernel {version}"))?;
     let folder = shell::target().join("vm").join(version);
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let image = initramfs::build(&folder, guest, &kernel, rungs)?;
+    let image = initramfs::build(&folder, guest, &kernel, rungs, breadth)?;
     machine::run(version, &kernel, &image)
 }
 
 /// Prints a line for each kernel and rung; fails unless every test of every kernel passed.
 fn summarise(versions: &[String], reports: &[(&str, Result<Report>)]) -> Result<()> {
-    eprintln!("\nkernel    rung           passed  failed");
+    eprintln!("\nkernel    rung           passed  failed  ignored    time");
     let mut failed = 0;
     for version in versions {
         let report = reports
@@ -90,8 +106,8 @@ fn summarise(versions: &[String], reports: &[(&str, Result<Report>)]) -> Result<
             Ok(report) => {
                 for rung in &report.rungs {
                     eprintln!(
-                        "{version:<9} {:<14} {:>6}  {:>6}",
-                        rung.name, rung.passed, rung.failed
+                        "{version:<9} {:<14} {:>6}  {:>6}  {:>7}  {:>4} s",
+                        rung.name, rung.passed, rung.failed, rung.ignored, rung.seconds
                     );
                 }
                 let result = if report.is_good() { "ok" } else { "FAILED" };
