@@ -85,9 +85,11 @@ fn scanned(_: &Stage) {
     let outcome = Outcome::of(&mut command, ATTACH);
     outcome.check_code(10);
     assert_eq!(outcome.stderr, "");
-    assert_eq!(outcome.stdout.lines().count(), 2, "{outcome:#?}");
-    for line in outcome.stdout.lines() {
-        let line: Value = serde_json::from_str(line).expect("JSON");
+    let lines = outcome.stdout.lines();
+    let lines = lines.map(|line| serde_json::from_str(line).expect("JSON"));
+    let lines: Vec<Value> = lines.filter(|line| has(line, "socktrace.leak")).collect();
+    assert_eq!(lines.len(), 2, "{outcome:#?}");
+    for line in lines {
         check(
             &line,
             &[
@@ -115,7 +117,11 @@ fn inner_pids(stage: &Stage) {
     let leaked = workload.step("leaked");
     let (pid, tid) = (number(&leaked, "pid"), number(&leaked, "tid"));
     assert_ne!(pid, u64::from(workload.pid()), "it is in another namespace");
-    let line = watch.expect("finding", FOUND, |line| has(line, "socktrace.leak"));
+    let local = text(&leaked, "local").to_owned();
+    let is_it = |line: &Value| end_in(line, "socktrace.local").as_deref() == Some(local.as_str());
+    let line = watch.expect("finding", FOUND, |line| {
+        has(line, "socktrace.leak") && is_it(line)
+    });
     let (via, blamed) = hooks.blamed(&[Deed::Connected(tid)]);
     check(
         &line.value,
@@ -135,7 +141,7 @@ fn inner_pids(stage: &Stage) {
     workload.say("close");
     let closed = workload.step("closed");
     let line = watch.expect("end", FOUND, |line| {
-        text(line, "socktrace.leak.phase") == "resolved"
+        text(line, "socktrace.leak.phase") == "resolved" && is_it(line)
     });
     check(
         &line.value,

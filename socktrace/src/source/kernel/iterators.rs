@@ -229,6 +229,8 @@ impl Iterators {
                 .and_then(|ns| netns::within(&ns, || open_iter(self.tcp.as_fd())));
             match file {
                 Ok(file) => read_all(file, into)?,
+                // Their listener has ended with them, and what waited there too.
+                Err(_) if pids.iter().all(|pid| netns::is_gone(*pid)) => {}
                 Err(reason) => unread.push(Unread {
                     netns: *netns,
                     new: !before.contains(netns),

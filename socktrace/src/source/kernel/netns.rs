@@ -82,6 +82,14 @@ pub(super) fn can_enter() -> io::Result<()> {
     within(&File::open("/proc/thread-self/ns/net")?, || Ok(()))
 }
 
+/// Whether no thread of a process is in any namespace any more: it has ended.
+pub(super) fn is_gone(pid: u32) -> bool {
+    let gone = |path: PathBuf| {
+        fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    };
+    of_process(pid).all(gone)
+}
+
 /// The namespaces of a process's threads, its leader's first: that one may have exited, and each may be
 /// in another.
 fn of_process(pid: u32) -> impl Iterator<Item = PathBuf> {
@@ -122,6 +130,16 @@ mod tests {
         let error = open(1, &[std::process::id()]).expect_err("no namespace has this inode");
         let kinds = [io::ErrorKind::NotFound, io::ErrorKind::PermissionDenied];
         assert!(kinds.contains(&error.kind()), "{error}");
+    }
+
+    #[test]
+    fn who_has_ended_is_gone() {
+        assert!(!is_gone(std::process::id()));
+        let mut child = std::process::Command::new("true").spawn().expect("a child");
+        let pid = child.id();
+        child.wait().expect("it ends");
+        assert!(is_gone(pid));
+        assert!(is_gone(u32::MAX));
     }
 
     #[test]
