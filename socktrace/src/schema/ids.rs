@@ -6,7 +6,8 @@
 
 use std::collections::HashMap;
 
-use uuid::Uuid;
+use sha1::{Digest as _, Sha1};
+use uuid::{Builder, Uuid};
 
 use crate::model::{BootTime, Cookie, Host, Leak, Phase, Tgid};
 
@@ -21,7 +22,8 @@ const MAX_INODES: usize = 262_144;
 pub(super) struct Ids {
     /// Names the host and its boot.
     prefix: Vec<u8>,
-    agent_started: BootTime,
+    /// What the names of all lines begin with, digested: `trace` names thousands of them a second.
+    of_lines: Sha1,
     /// For open leaks with a made-up cookie, the inode they were first told with.
     inodes: HashMap<Cookie, Option<u32>>,
 }
@@ -37,20 +39,31 @@ impl Ids {
         };
         push_part(&mut prefix, host_name.as_bytes());
         push_part(&mut prefix, host.boot_id.as_bytes());
+        let mut of_lines = Sha1::new_with_prefix(NAMESPACE);
+        let mut begin = prefix.clone();
+        push_part(&mut begin, b"event");
+        push_part(&mut begin, &host.agent_started.0.to_le_bytes());
+        of_lines.update(&begin);
         Self {
             prefix,
-            agent_started: host.agent_started,
+            of_lines,
             inodes: HashMap::new(),
         }
     }
 
     /// Names a line of this stream; `sequence` is its number.
     pub(super) fn event(&self, sequence: u64, dataset: &str) -> Uuid {
-        let started = self.agent_started.0.to_le_bytes();
-        self.name(
-            "event",
-            &[&started, &sequence.to_le_bytes(), dataset.as_bytes()],
-        )
+        let mut digest = self.of_lines.clone();
+        for part in [&sequence.to_le_bytes(), dataset.as_bytes()] {
+            digest.update((part.len() as u64).to_le_bytes());
+            digest.update(part);
+        }
+        let mut name = [0; 16];
+        let digest: [u8; 20] = digest.finalize().into();
+        for (to, from) in name.iter_mut().zip(digest) {
+            *to = from;
+        }
+        Builder::from_sha1_bytes(name).into_uuid()
     }
 
     /// Names a process: the pid alone does not, it is used again.
@@ -118,4 +131,29 @@ impl Ids {
 fn push_part(name: &mut Vec<u8>, part: &[u8]) {
     name.extend_from_slice(&(part.len() as u64).to_le_bytes());
     name.extend_from_slice(part);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_lines_are_those_of_all_their_parts() {
+        let host = Host {
+            name: "db-7".into(),
+            id: String::new(),
+            boot_id: "0f3b7a52".into(),
+            wall_minus_boot_ns: 0,
+            agent_started: BootTime(10),
+        };
+        let ids = Ids::new(&host);
+        for (sequence, dataset) in [(0, "socktrace.trace"), (1 << 40, "socktrace.leak"), (7, "")] {
+            let parts: [&[u8]; 3] = [
+                &10_u64.to_le_bytes(),
+                &u64::to_le_bytes(sequence),
+                dataset.as_bytes(),
+            ];
+            assert_eq!(ids.event(sequence, dataset), ids.name("event", &parts));
+        }
+    }
 }

@@ -263,8 +263,11 @@ fn drain(mut sink: Box<dyn Sink>, shared: &Shared) {
         if state.pending.is_empty() {
             break;
         }
+        if batch.capacity() / 4 > batch.len().max(KEEP / 4) {
+            // The burst is over. While it lasts, memory given back would have to be asked for again.
+            batch.shrink_to(KEEP.max(batch.len()));
+        }
         batch.clear();
-        batch.shrink_to(KEEP);
         mem::swap(&mut batch, &mut state.pending);
         state.writing = count_lines(&batch);
         drop(state);

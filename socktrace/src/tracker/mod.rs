@@ -25,6 +25,7 @@
 
 mod entry;
 mod former;
+mod hasher;
 mod judge;
 mod listeners;
 mod observe;
@@ -36,13 +37,14 @@ mod tests;
 mod timeline;
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, DefaultHasher};
+use std::hash::BuildHasherDefault;
 use std::mem;
 use std::time::Duration;
 
 use crate::model::{BootTime, Cookie, Event, Gap, GapPlace, Leak, Mark, Phase, Question, Record};
 use entry::Entry;
 use former::Former;
+use hasher::NumberHasher;
 use reading::Reading;
 use schedule::{Job, Schedule};
 
@@ -81,7 +83,7 @@ pub enum Action {
 }
 
 /// Tables are iterated, and a replay has to do that in the same order: the hash has no random key.
-type Table<V> = HashMap<Cookie, V, BuildHasherDefault<DefaultHasher>>;
+type Table<V> = HashMap<Cookie, V, BuildHasherDefault<NumberHasher>>;
 
 /// The tracker. After every call of a `handle_` function call [`Self::poll_action`] until it
 /// returns `None`.

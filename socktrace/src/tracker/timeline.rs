@@ -1,6 +1,7 @@
 //! The lives of all sockets, for `trace`: who opened them and how long they have been in their state.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasherDefault;
 use std::time::Duration;
 
 use crate::model::{
@@ -9,6 +10,7 @@ use crate::model::{
 };
 
 use super::Table;
+use super::hasher::NumberHasher;
 
 /// Remembers, of every living socket, who opened it and when it last changed its state.
 #[derive(Debug)]
@@ -20,7 +22,7 @@ pub struct Timeline {
     /// When connections that are being made for a listener were made. The kernel gives such a socket its
     /// cookie only after its first state change (`inet_csk_clone_lock`), so that change and the next one
     /// are connected by the address, a moment later.
-    embryos: HashMap<KernelAddr, BootTime>,
+    embryos: HashMap<KernelAddr, BootTime, BuildHasherDefault<NumberHasher>>,
     max: usize,
     evicted: u64,
 }
@@ -44,7 +46,7 @@ impl Timeline {
             lives: Table::default(),
             order: BTreeMap::new(),
             next: 0,
-            embryos: HashMap::new(),
+            embryos: HashMap::default(),
             max,
             evicted: 0,
         }
