@@ -11,6 +11,7 @@ pub mod clock;
 pub mod commands;
 pub mod decode;
 pub mod enrich;
+pub mod incident;
 pub mod model;
 pub mod schema;
 pub mod sink;

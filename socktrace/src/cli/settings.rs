@@ -77,6 +77,8 @@ pub struct Rehearsal {
 pub struct RunSettings {
     /// How long without progress makes a leak: 10 ms to a year.
     pub leak_after: Duration,
+    /// Lines of single findings a minute and process.
+    pub max_lines_per_process: u32,
     /// Which sockets.
     pub filter: Filter,
     /// At least one.
@@ -123,6 +125,8 @@ pub struct ReplaySettings {
     pub leak_after: Option<Duration>,
     /// Sockets to keep track of at once, at least 1.
     pub max_sockets: u32,
+    /// Lines of single findings a minute and process.
+    pub max_lines_per_process: u32,
     /// Which sockets.
     pub filter: Filter,
     /// At least one.
@@ -149,6 +153,7 @@ impl RunSettings {
         let outputs = outputs(&args.output, environment)?;
         Ok(Self {
             leak_after: leak_after(args.leak_after)?,
+            max_lines_per_process: args.lines.max_lines_per_process,
             filter: Filter::for_leaks(args.filter, environment)?,
             kernel: KernelSettings::new(args.kernel, RUN_RING, &outputs, environment)?,
             outputs,
@@ -184,6 +189,7 @@ impl ReplaySettings {
             file: args.file,
             leak_after: args.leak_after.map(leak_after).transpose()?,
             max_sockets: args.max_sockets,
+            max_lines_per_process: args.lines.max_lines_per_process,
             filter: Filter::for_leaks(args.filter, environment)?,
             outputs: outputs(&args.output, environment)?,
         })

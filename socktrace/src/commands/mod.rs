@@ -3,9 +3,10 @@
 //! * `run`, `trace`, `scan`, `doctor`: a live kernel (feature `kernel`).
 //! * `look`, `groups`: what `scan` makes of one reading, and how it is counted.
 //! * `replay`: a recording.
-//! * `outputs`: the streams of lines; `reporter`: names, encoding and writing on a thread of their own;
+//! * `desk`: from findings to lines; `outputs`: the streams of lines; `reporter`: names, encoding and writing on a thread of their own;
 //!   `intake`: recording, account of losses and decoding of what comes in; `recorder`: the raw recording; `live`: loading for the live commands.
 
+mod desk;
 #[cfg(feature = "kernel")]
 mod doctor;
 #[cfg(feature = "kernel")]
@@ -32,6 +33,7 @@ mod trace;
 use std::time::Duration;
 
 use crate::cli::{Exit, Settings};
+use crate::incident::IncidentsConfig;
 use crate::tracker::TrackerConfig;
 
 /// How often the truth is read again while anything is tracked. A replay has to count as the run did.
@@ -43,6 +45,18 @@ fn tracker_config(leak_after: Duration, max_sockets: u32) -> TrackerConfig {
         leak_after,
         reproof_every: REPROOF_EVERY,
         max_tracked: table_size(max_sockets),
+    }
+}
+
+/// How many incidents are kept: as many processes may leak at once. Some 6 MB when all are used.
+const INCIDENTS: usize = 16_384;
+
+/// The settings of incidents, the same live and played back.
+fn incidents_config(max_lines: u32, max_sockets: u32) -> IncidentsConfig {
+    IncidentsConfig {
+        lines_per_process: max_lines,
+        max_incidents: INCIDENTS,
+        max_findings: table_size(max_sockets),
     }
 }
 

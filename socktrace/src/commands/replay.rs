@@ -4,12 +4,12 @@ use std::fs::File;
 
 use anyhow::Context as _;
 
+use super::desk::{AsTold, Desk};
 use super::outputs::{Outputs, warn};
-use super::{Failure, table_size, tracker_config};
+use super::{Failure, incidents_config, table_size, tracker_config};
 use crate::cli::{Exit, FindingGate, ReplaySettings};
-use crate::model::{
-    BootTime, Event, Finding, Gap, GapPlace, Leak, Process, Record, Status, StatusReason, Thread,
-};
+use crate::incident::Incidents;
+use crate::model::{BootTime, Event, Gap, GapPlace, Record, Status, StatusReason};
 use crate::sink::WhenFull;
 use crate::source::recording::{ReadError, Reader};
 use crate::tracker::{Action, Timeline, Tracker};
@@ -35,14 +35,26 @@ pub(super) fn execute(settings: &ReplaySettings) -> Result<Exit, Failure> {
             tracked: 0,
             open: 0,
             untracked: 0,
+            unproven: 0,
+            held_back: 0,
+            without_incident: 0,
         },
-        gate: FindingGate::new(settings.filter.clone()),
+        desk: Desk {
+            names: AsTold,
+            gate: FindingGate::new(settings.filter.clone()),
+            incidents: Incidents::new(incidents_config(
+                settings.max_lines_per_process,
+                settings.max_sockets,
+            )),
+            outputs,
+        },
+        now: BootTime::default(),
         settings,
-        outputs,
         begun: false,
     };
     let result = player.play(reader);
-    player.outputs.finish();
+    player.desk.end(player.now);
+    player.desk.outputs.finish();
     result.with_context(|| path.to_string())?;
     Ok(Exit::Fine)
 }
@@ -52,9 +64,10 @@ struct Player<'a> {
     /// Set if the recording is one of `trace`: it begins with an event, one of `run` with a mark.
     timeline: Option<Timeline>,
     lost: Status,
-    gate: FindingGate,
+    desk: Desk<AsTold>,
+    /// The latest time of any record.
+    now: BootTime,
     settings: &'a ReplaySettings,
-    outputs: Outputs,
     begun: bool,
 }
 
@@ -67,8 +80,8 @@ impl Player<'_> {
                 Err(error) if error.is_last() => return Err(error),
                 Err(error) => warn(&format!("{}: {error}", self.settings.file.display())),
             }
-            self.outputs.write();
-            if self.outputs.all_closed() {
+            self.desk.outputs.write();
+            if self.desk.outputs.all_closed() {
                 return Ok(());
             }
         }
@@ -90,27 +103,22 @@ impl Player<'_> {
             if let Some(event) = timeline.observe(record)
                 && self.settings.filter.matches_lifecycle(&event, None)
             {
-                self.outputs
+                self.desk
+                    .outputs
                     .encode(|encoder, out| encoder.encode_lifecycle(&event, out));
             }
             return;
         }
+        self.now = self.now.max(record.at);
+        self.desk.time(self.now);
         self.tracker.handle_event(record);
         while let Some(action) = self.tracker.poll_action() {
             match action {
-                Action::Report(leak) => self.report(leak),
+                Action::Report(leak) => self.desk.leak(leak),
                 Action::Gap(gap) => self.lost(record.at, gap),
                 // They are in the recording where they happened.
                 Action::Walk | Action::Prove(_) => {}
             }
-        }
-    }
-
-    fn report(&mut self, leak: Leak) {
-        let finding = named(leak);
-        if self.gate.admits(&finding) {
-            self.outputs
-                .encode(|encoder, out| encoder.encode_finding(&finding, out));
         }
     }
 
@@ -120,23 +128,6 @@ impl Player<'_> {
         self.lost.at = at;
         let lost = self.lost.lost.entry(gap.place).or_default();
         *lost = lost.saturating_add(gap.lost);
-        let status = &self.lost;
-        self.outputs
-            .encode(|encoder, out| encoder.encode_status(status, out));
-    }
-}
-
-/// A finding with the names the kernel told. The recorded machine's /proc is not here.
-fn named(leak: Leak) -> Finding {
-    let process = leak
-        .blame
-        .map(|blame| Process::as_told(blame.tgid, blame.started, blame.comm));
-    let tid = leak.blame.as_ref().and_then(|blame| blame.tid);
-    Finding {
-        leak,
-        process,
-        thread: tid.map(|tid| Thread { tid, name: None }),
-        user_names: Vec::new(),
-        netns_name: None,
+        self.desk.status(self.lost.clone());
     }
 }

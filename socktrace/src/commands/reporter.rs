@@ -1,16 +1,20 @@
 //! Findings on their way out: named, filtered, encoded and written on a thread of its own, so that
 //! neither a slow /proc nor a slow destination stops whoever reads the kernel.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
+use super::desk::Desk;
 use super::live;
 use super::outputs::Outputs;
 use crate::cli::FindingGate;
 use crate::clock::{self, Clock as _};
 use crate::enrich::Enricher;
-use crate::model::{Leak, Status};
+use crate::incident::{Incidents, IncidentsConfig};
+use crate::model::{Leak, Status, StatusReason};
 
 /// How many messages may wait. When that many do, the tracker keeps the rest.
 const QUEUE: usize = 4096;
@@ -36,16 +40,40 @@ pub(super) struct Reporter {
     /// Closed when nobody reads any destination any more.
     pub(super) queue: Sender<Message>,
     thread: JoinHandle<()>,
+    overflowed: Arc<AtomicU64>,
 }
 
 impl Reporter {
     /// Starts the thread.
-    pub(super) fn start(outputs: Outputs, gate: FindingGate) -> std::io::Result<Self> {
+    pub(super) fn start(
+        outputs: Outputs,
+        gate: FindingGate,
+        config: IncidentsConfig,
+    ) -> std::io::Result<Self> {
         let (queue, messages) = channel(QUEUE);
+        let overflowed = Arc::new(AtomicU64::new(0));
+        let shared = Arc::clone(&overflowed);
         let thread = thread::Builder::new()
             .name("reporter".to_owned())
-            .spawn(move || report(messages, outputs, gate))?;
-        Ok(Self { queue, thread })
+            .spawn(move || {
+                let desk = Desk {
+                    names: Enricher::new(live::procfs(), PROCESSES),
+                    gate,
+                    incidents: Incidents::new(config),
+                    outputs,
+                };
+                report(messages, desk, &shared);
+            })?;
+        Ok(Self {
+            queue,
+            thread,
+            overflowed,
+        })
+    }
+
+    /// Findings so far that no incident had room for.
+    pub(super) fn overflowed(&self) -> u64 {
+        self.overflowed.load(Ordering::Relaxed)
     }
 
     /// Lets it write what waits, and waits for that.
@@ -56,36 +84,42 @@ impl Reporter {
     }
 }
 
-fn report(mut messages: Receiver<Message>, mut outputs: Outputs, mut gate: FindingGate) {
-    let mut enricher = Enricher::new(live::procfs(), PROCESSES);
+fn report(mut messages: Receiver<Message>, mut desk: Desk<Enricher>, overflowed: &AtomicU64) {
     while let Some(message) = messages.blocking_recv() {
-        tell(message, &mut outputs, &mut gate, &mut enricher);
-        while outputs.waiting() < BATCH {
+        tell(message, &mut desk);
+        // Most messages may be held back and add nothing to what waits.
+        for _ in 1..QUEUE {
+            if desk.outputs.waiting() >= BATCH {
+                break;
+            }
             let Ok(message) = messages.try_recv() else {
                 break;
             };
-            tell(message, &mut outputs, &mut gate, &mut enricher);
+            tell(message, &mut desk);
         }
-        outputs.write();
-        if outputs.all_closed() {
+        overflowed.store(desk.incidents.overflowed(), Ordering::Relaxed);
+        desk.outputs.write();
+        if desk.outputs.all_closed() {
             return;
         }
     }
-    outputs.finish();
+    desk.outputs.finish();
 }
 
-fn tell(message: Message, outputs: &mut Outputs, gate: &mut FindingGate, enricher: &mut Enricher) {
+fn tell(message: Message, desk: &mut Desk<Enricher>) {
     match message {
-        Message::Leak(leak) => {
-            let finding = enricher.finding(*leak);
-            if gate.admits(&finding) {
-                outputs.encode(|encoder, out| encoder.encode_finding(&finding, out));
-            }
-        }
+        Message::Leak(leak) => desk.leak(*leak),
         Message::Status(status) => {
-            outputs.encode(|encoder, out| encoder.encode_status(&status, out));
+            if status.reason == StatusReason::Stopped {
+                desk.end(clock::System.boot());
+            }
+            desk.status(*status);
         }
-        Message::Reopen => outputs.reopen(),
-        Message::Look => outputs.set_wall_minus_boot_ns(clock::System.wall_minus_boot_ns()),
+        Message::Reopen => desk.outputs.reopen(),
+        Message::Look => {
+            desk.outputs
+                .set_wall_minus_boot_ns(clock::System.wall_minus_boot_ns());
+            desk.time(clock::System.boot());
+        }
     }
 }

@@ -13,7 +13,7 @@ use super::live::{self, Signals, Told};
 use super::outputs::Outputs;
 use super::recorder::Recorder;
 use super::reporter::{Message, Reporter};
-use super::{Failure, tracker_config};
+use super::{Failure, incidents_config, tracker_config};
 use crate::cli::{Exit, FindingGate, RunSettings};
 use crate::clock::{self, Clock as _};
 use crate::decode::{gap_record, mark_record};
@@ -30,6 +30,9 @@ use crate::tracker::{Action, Tracker};
 
 /// How often losses are counted and destinations looked after.
 const LOOK: Duration = Duration::from_secs(1);
+/// For how many looks the number of unproven suspects has to differ before a status says so: a socket that
+/// is sent to another process is on its way for a moment only.
+const UNPROVEN_LOOKS: u32 = 10;
 /// How long to wait before trying again when the reporter's queue was full.
 const RETRY: Duration = Duration::from_millis(20);
 
@@ -46,7 +49,8 @@ pub(super) fn execute(settings: RunSettings) -> Result<Exit, Failure> {
     };
     let recorder = Recorder::open(settings.kernel.record.as_deref(), &header)?;
     let gate = FindingGate::new(settings.filter);
-    let reporter = Reporter::start(outputs, gate).context("cannot start a thread")?;
+    let incidents = incidents_config(settings.max_lines_per_process, settings.kernel.max_sockets);
+    let reporter = Reporter::start(outputs, gate, incidents).context("cannot start a thread")?;
     let runtime = live::runtime()?;
     let mut config = tracker_config(settings.leak_after, settings.kernel.max_sockets);
     if let Some(every) = settings.kernel.rehearsal.sweep_every {
@@ -61,6 +65,9 @@ pub(super) fn execute(settings: RunSettings) -> Result<Exit, Failure> {
         losses: &kernel.losses,
         reporter: &reporter,
         jobs,
+        overflow_told: 0,
+        unproven_told: 0,
+        unproven_looks: 0,
     };
     let mut ring = kernel.ring;
     runtime
@@ -124,6 +131,12 @@ struct Agent<'a> {
     losses: &'a Losses,
     reporter: &'a Reporter,
     jobs: std::sync::mpsc::Sender<Job>,
+    /// Findings without an incident that a status has told of.
+    overflow_told: u64,
+    /// Suspects that nobody was seen to hold, as a status has told.
+    unproven_told: usize,
+    /// For how many looks another number has been true.
+    unproven_looks: u32,
 }
 
 impl Agent<'_> {
@@ -259,8 +272,19 @@ impl Agent<'_> {
         for gap in &gaps {
             self.feed(&gap_record(clock::System.boot(), *gap));
         }
-        if !gaps.is_empty() {
+        let overflowed = self.reporter.overflowed();
+        if !gaps.is_empty() || overflowed > self.overflow_told {
+            self.overflow_told = overflowed;
             self.tell_status(StatusReason::Gap, Vec::new()).await;
+        }
+        let unproven = self.tracker.unproven();
+        if unproven == self.unproven_told {
+            self.unproven_looks = 0;
+        } else {
+            self.unproven_looks += 1;
+            if self.unproven_looks >= UNPROVEN_LOOKS {
+                self.tell_status(StatusReason::Unproven, Vec::new()).await;
+            }
         }
         self.intake.recorder.flush();
         // If it has no room it is at work.
@@ -268,6 +292,8 @@ impl Agent<'_> {
     }
 
     async fn tell_status(&mut self, reason: StatusReason, hooks: Vec<HookReport>) {
+        self.unproven_told = self.tracker.unproven();
+        self.unproven_looks = 0;
         let status = Status {
             at: clock::System.boot(),
             reason,
@@ -276,6 +302,10 @@ impl Agent<'_> {
             tracked: self.tracker.tracked() as u64,
             open: self.tracker.open() as u64,
             untracked: self.tracker.untracked() as u64,
+            unproven: self.unproven_told as u64,
+            // The reporter knows.
+            held_back: 0,
+            without_incident: 0,
         };
         // An error means that nobody listens any more, which the loop notices.
         let _ = self

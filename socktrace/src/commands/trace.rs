@@ -200,6 +200,9 @@ impl Printer {
             tracked: self.timeline.len() as u64,
             open: 0,
             untracked: 0,
+            unproven: 0,
+            held_back: 0,
+            without_incident: 0,
         };
         self.outputs
             .encode(|encoder, out| encoder.encode_status(&status, out));

@@ -4,7 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{Namespaces, ProcFs, Processes};
-use crate::model::{BootTime, Comm, Finding, Leak, Process, Scanned, SocketUse, Tgid, Thread};
+use crate::model::{
+    BootTime, Comm, Finding, Incident, Leak, NamedIncident, Process, Scanned, SocketUse, Tgid,
+    Thread,
+};
 
 /// Adds names to findings and to the rows of a scan.
 #[derive(Debug)]
@@ -38,13 +41,27 @@ impl Enricher {
         Self { namespaces, ..self }
     }
 
-    /// A leak with its blamed process and thread.
+    /// A leak with its blamed process. The threads are left to [`Self::name_threads`].
     ///
     /// Of a process that can no longer be looked at, what the kernel told is left: pid, start and name.
     pub fn finding(&mut self, leak: Leak) -> Finding {
         let process = leak.blame.map(|b| self.process(b.tgid, b.started, b.comm));
+        let netns_name = self.namespaces.name(leak.socket.netns);
+        Finding {
+            leak,
+            process,
+            thread: None,
+            user_names: Vec::new(),
+            netns_name,
+            membership: None,
+        }
+    }
+
+    /// Adds the threads to a finding that is going to be told: their names are read each time.
+    pub fn name_threads(&mut self, finding: &mut Finding) {
+        let leak = &finding.leak;
         let user_names = self.user_names(&leak.uses);
-        let thread = leak.blame.and_then(|blame| {
+        finding.thread = leak.blame.and_then(|blame| {
             let tid = blame.tid?;
             let is_it =
                 |used: &SocketUse| (used.tgid, used.tid) == (blame.tgid, tid) && used.at.is_some();
@@ -61,13 +78,18 @@ impl Enricher {
                 None => self.processes.thread(blame.tgid, blame.started, tid),
             })
         });
-        let netns_name = self.namespaces.name(leak.socket.netns);
-        Finding {
-            leak,
-            process,
-            thread,
-            user_names,
-            netns_name,
+        finding.user_names = user_names;
+    }
+
+    /// An incident with its blamed process and the descriptors that has and may have.
+    pub fn incident(&mut self, incident: Incident) -> NamedIncident {
+        let culprit = incident.culprit;
+        NamedIncident {
+            incident,
+            process: culprit.map(|c| self.process(c.tgid, c.started, c.comm)),
+            descriptors: culprit
+                .map(|c| self.processes.descriptors(c.tgid, c.started))
+                .unwrap_or_default(),
         }
     }
 
@@ -171,6 +193,7 @@ mod tests {
             holders: vec![holder(7, at_ticks(100))],
             blame,
             uses: Vec::new(),
+            queue: None,
         }
     }
 
@@ -199,12 +222,18 @@ mod tests {
         }
     }
 
+    fn named(mut enricher: Enricher, leak: Leak) -> Finding {
+        let mut finding = enricher.finding(leak);
+        enricher.name_threads(&mut finding);
+        finding
+    }
+
     #[test]
     fn a_finding_names_the_blamed_process_and_thread() {
         let fake = FakeProc::new();
         fake.process(7, b"orders", 100);
         fake.thread(7, 8, b"worker-2", b'S');
-        let finding = Enricher::new(fake.proc(), 8).finding(leak(Some(blame(Some(8)))));
+        let finding = named(Enricher::new(fake.proc(), 8), leak(Some(blame(Some(8)))));
         assert_eq!(finding.leak, leak(Some(blame(Some(8)))));
         let process = finding.process.unwrap();
         assert_eq!(process.name, b"orders");
@@ -225,14 +254,14 @@ mod tests {
     fn no_thread_is_guessed() {
         let fake = FakeProc::new();
         fake.process(7, b"orders", 100);
-        let finding = Enricher::new(fake.proc(), 8).finding(leak(Some(blame(None))));
+        let finding = named(Enricher::new(fake.proc(), 8), leak(Some(blame(None))));
         assert!(finding.process.is_some());
         assert_eq!(finding.thread, None);
     }
 
     #[test]
     fn nobody_blamed_is_nobody_named() {
-        let finding = Enricher::new(FakeProc::new().proc(), 8).finding(leak(None));
+        let finding = named(Enricher::new(FakeProc::new().proc(), 8), leak(None));
         assert_eq!((finding.process, finding.thread), (None, None));
     }
 
@@ -241,7 +270,7 @@ mod tests {
         let fake = FakeProc::new();
         fake.process(7, b"another", 999);
         fake.thread(7, 8, b"another's", b'S');
-        let finding = Enricher::new(fake.proc(), 8).finding(leak(Some(blame(Some(8)))));
+        let finding = named(Enricher::new(fake.proc(), 8), leak(Some(blame(Some(8)))));
         assert_eq!(finding.process, Some(bare(7, at_ticks(100), b"orders")));
         assert_eq!(
             finding.thread,

@@ -79,6 +79,14 @@ pub(super) fn uid(status: &[u8]) -> Option<u32> {
     decimal(fields(line).next()?)
 }
 
+/// `limits`: the soft limit of open files; `None` for `unlimited`.
+pub(super) fn open_files_limit(limits: &[u8]) -> Option<u64> {
+    let line = limits
+        .split(|b| *b == b'\n')
+        .find_map(|line| line.strip_prefix(b"Max open files "))?;
+    decimal(fields(line).next()?)
+}
+
 /// `cgroup`: the path in the unified hierarchy, else in systemd's, else in the first.
 pub(super) fn cgroup(bytes: &[u8]) -> Option<Vec<u8>> {
     let lines = || cgroup_lines(bytes);
@@ -147,6 +155,27 @@ mod tests {
                 Some((b'S', Some(7), 4711)),
             );
         }
+    }
+
+    #[test]
+    fn the_limit_of_open_files_is_the_soft_one() {
+        let limits = |soft: &str| {
+            format!(
+                "Limit                     Soft Limit           Hard Limit           Units     \n\
+                 Max processes             7                    8                    processes \n\
+                 Max open files            {soft:<21}524288               files     \n\
+                 Max locked memory         9                    10                   bytes     \n"
+            )
+        };
+        let check = |text: &str, expect| {
+            assert_eq!(open_files_limit(text.as_bytes()), expect, "{text}");
+        };
+        check(&limits("1024"), Some(1024));
+        check(&limits("0"), Some(0));
+        check(&limits("unlimited"), None);
+        check(&limits("-1"), None);
+        check("", None);
+        check("Max open files ", None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Facts about processes, kept by pid *and* start time: a reused pid is another process.
 
-use crate::model::{BootTime, Comm, Process, SocketUse, Tgid, Thread, Tid};
+use crate::model::{BootTime, Comm, Descriptors, Process, SocketUse, Tgid, Thread, Tid};
 
 use super::cache::Cache;
 use super::parse::{self, Stat};
@@ -17,6 +17,8 @@ const STAT: usize = 2048;
 const STATUS: usize = 1024;
 /// A line a hierarchy, each with a path; the unified one is the last.
 const CGROUP: usize = 64 << 10;
+/// `limits` is a table of sixteen lines.
+const LIMITS: usize = 4096;
 /// How many threads are looked at for one that lives, once the leader has ended.
 const THREADS: usize = 64;
 
@@ -91,6 +93,25 @@ impl Processes {
         (was_there(&process) && was_there(&thread)).then_some(name)
     }
 
+    /// How many descriptors the process has and may have now. Never cached; nothing if it is gone.
+    #[must_use]
+    pub fn descriptors(&self, tgid: Tgid, started: BootTime) -> Descriptors {
+        let Some(stat) = self.stat(tgid, started) else {
+            return Descriptors::default();
+        };
+        let dir = living_dir(&self.proc, tgid, stat);
+        let read = Descriptors {
+            limit: self
+                .proc
+                .read(format!("{dir}/limits"), LIMITS)
+                .and_then(|limits| parse::open_files_limit(&limits)),
+            open: self.proc.descriptors(&format!("{dir}/fd")),
+        };
+        // If the same process is there afterwards, it was its own.
+        self.stat(tgid, started)
+            .map_or_else(Descriptors::default, |_| read)
+    }
+
     /// The cgroup `tgid` is in now, whoever has that pid. Never cached: there is no start time to tell
     /// one process from the next.
     #[must_use]
@@ -126,14 +147,7 @@ pub fn leader(proc: &ProcFs, tgid: Tgid) -> Option<(BootTime, Vec<u8>)> {
 
 fn read(proc: &ProcFs, tgid: Tgid, started: BootTime, stat: Stat) -> Option<Process> {
     let dir = tgid.0.to_string();
-    // A leader that has ended has given back its memory and with it `exe` and `cmdline`; the threads
-    // that go on still show them.
-    let living = if stat.leader_ended() {
-        living_thread(proc, tgid)
-    } else {
-        None
-    };
-    let living = living.as_ref().unwrap_or(&dir);
+    let living = living_dir(proc, tgid, stat);
     let cgroups = proc.read(format!("{living}/cgroup"), CGROUP);
     Some(Process {
         tgid,
@@ -152,6 +166,17 @@ fn read(proc: &ProcFs, tgid: Tgid, started: BootTime, stat: Stat) -> Option<Proc
         cgroup: cgroups.as_deref().and_then(parse::cgroup),
         place: cgroups.as_deref().map(place::of).unwrap_or_default(),
     })
+}
+
+/// The folder that shows what belongs to all threads. A leader that has ended has given back its memory
+/// and its descriptors; the threads that go on still show them.
+fn living_dir(proc: &ProcFs, tgid: Tgid, stat: Stat) -> String {
+    let living = if stat.leader_ended() {
+        living_thread(proc, tgid)
+    } else {
+        None
+    };
+    living.unwrap_or_else(|| tgid.0.to_string())
 }
 
 /// The folder of a thread that has not ended.

@@ -148,6 +148,15 @@ impl OwnerVia {
     }
 }
 
+/// A listener's accept queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Queue {
+    /// Connections that wait for accept() (`sk_ack_backlog`).
+    pub waiting: u32,
+    /// How many may wait (`sk_max_ack_backlog`); the kernel takes one more.
+    pub backlog: u32,
+}
+
 /// Who is blamed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Blame {
@@ -295,6 +304,8 @@ pub struct Leak {
     /// Which threads used it, as far as that was seen: the last few distinct ones that moved bytes or read
     /// the end, newest first, then the one that connected or accepted.
     pub uses: Vec<SocketUse>,
+    /// Of `unaccepted`: the queue it waits in, as it was when it was last read.
+    pub queue: Option<Queue>,
 }
 
 impl Leak {

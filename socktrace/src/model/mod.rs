@@ -3,6 +3,7 @@
 mod event;
 mod finding;
 mod ids;
+mod incident;
 mod place;
 mod report;
 mod socket;
@@ -12,8 +13,13 @@ pub use event::{
     Accept, Connect, Event, Gap, GapPlace, Held, Listed, Mark, Owner, Question, Record, Release,
     StateChange, Suspect, Touch, TouchOp, Unheld,
 };
-pub use finding::{Blame, Cause, Diagnosis, Holder, Kind, Leak, OwnerVia, Phase, SocketUse, UseOp};
+pub use finding::{
+    Blame, Cause, Diagnosis, Holder, Kind, Leak, OwnerVia, Phase, Queue, SocketUse, UseOp,
+};
 pub use ids::{BootTime, Comm, Cookie, KernelAddr, Tgid, Tid};
+pub use incident::{
+    Culprit, Descriptors, Growth, Incident, IncidentPhase, Membership, NamedIncident, Remote,
+};
 pub use place::{Container, Place};
 pub use report::{
     Finding, HookReport, Host, Lifecycle, LifecycleEvent, Process, ScanGroup, Scanned, Status,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Accept, BootTime, Comm, Connect, Diagnosis, GapPlace, Holder, Kind, Leak, Place, Release, Role,
-    Seqs, Socket, StateChange, Task, Tgid, Tid,
+    Accept, BootTime, Comm, Connect, Diagnosis, GapPlace, Holder, Kind, Leak, Membership, Place,
+    Release, Role, Seqs, Socket, StateChange, Task, Tgid, Tid,
 };
 
 /// The machine and this run of the agent.
@@ -88,6 +88,8 @@ pub struct Finding {
     pub user_names: Vec<Option<Vec<u8>>>,
     /// What the socket's network namespace is called, where it has a name.
     pub netns_name: Option<Arc<[u8]>>,
+    /// The incident it belongs to; `None` where there was no room for one.
+    pub membership: Option<Membership>,
 }
 
 /// One event in a socket's life, for `trace`.
@@ -199,6 +201,12 @@ pub struct Status {
     pub open: u64,
     /// Possible leaks that there was no room to track.
     pub untracked: u64,
+    /// Suspects that are old enough, but which no descriptor was seen to refer to.
+    pub unproven: u64,
+    /// Lines of findings held back since the start.
+    pub held_back: u64,
+    /// Findings that no incident had room for, since the start.
+    pub without_incident: u64,
 }
 
 /// See [`Status`].
@@ -206,8 +214,10 @@ pub struct Status {
 pub enum StatusReason {
     /// Everything is attached.
     Started,
-    /// Records were lost; a sweep follows.
+    /// Records were lost (a sweep follows), or findings had no room in any incident.
     Gap,
+    /// The number of old suspects that nobody was seen to hold has changed.
+    Unproven,
     /// The agent stops.
     Stopped,
 }
@@ -219,6 +229,7 @@ impl StatusReason {
         match self {
             Self::Started => "started",
             Self::Gap => "gap",
+            Self::Unproven => "unproven",
             Self::Stopped => "stopped",
         }
     }

@@ -10,14 +10,15 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::escape::escape;
 use super::ids::Ids;
+use super::incident::{culprit_name, facts, incident_container, incident_message};
 use super::values::unix_millis;
 use super::words::{
     errno_name, finding_container, hook_message, is_blamed, message, oldest, push, role,
     scan_message, source_and_destination, status_message,
 };
 use crate::model::{
-    BootTime, Finding, HookReport, Host, Lifecycle, LifecycleEvent, Phase, Role, ScanGroup,
-    Scanned, Socket, Status, Task, TcpState,
+    BootTime, Finding, HookReport, Host, IncidentPhase, Lifecycle, LifecycleEvent, NamedIncident,
+    Phase, Role, ScanGroup, Scanned, Socket, Status, Task, TcpState,
 };
 
 /// Signature, name and severity (0 to 10).
@@ -26,6 +27,9 @@ type Signature = (&'static str, &'static str, u8);
 const LEAK_OPEN: Signature = ("ST001", "TCP socket leaked", 6);
 const LEAK_UPDATE: Signature = ("ST002", "TCP socket still leaked", 5);
 const LEAK_RESOLVED: Signature = ("ST003", "TCP socket no longer leaked", 2);
+const INCIDENT_OPEN: Signature = ("ST004", "Process leaks TCP sockets", 7);
+const INCIDENT_UPDATE: Signature = ("ST005", "Process still leaks TCP sockets", 6);
+const INCIDENT_RESOLVED: Signature = ("ST006", "Process no longer leaks TCP sockets", 2);
 const CONNECT: Signature = ("ST010", "TCP connection made", 0);
 const ACCEPT: Signature = ("ST011", "TCP connection accepted", 0);
 const STATE_CHANGE: Signature = ("ST012", "TCP state changed", 0);
@@ -206,6 +210,51 @@ pub(super) fn finding(
     let age = u64::try_from(leak.age().as_nanos()).unwrap_or(u64::MAX);
     line.add_number("cn2", "ageMilliseconds", age / MILLI);
     line.add_text("msg", &message(finding));
+    line.end(out);
+}
+
+/// Appends the line of an incident.
+pub(super) fn incident(
+    host: &Host,
+    ids: &Ids,
+    sequence: u64,
+    named: &NamedIncident,
+    out: &mut Vec<u8>,
+) {
+    let incident = &named.incident;
+    let signature = match incident.phase {
+        IncidentPhase::Open => INCIDENT_OPEN,
+        IncidentPhase::Update => INCIDENT_UPDATE,
+        IncidentPhase::Resolved => INCIDENT_RESOLVED,
+    };
+    let at = (incident.at, sequence);
+    let mut line = Line::new(signature, host, ids, at, "socktrace.incident");
+    line.add("act", incident.phase.name());
+    line.add_text("cat", incident.kind.name());
+    line.add("cnt", incident.open);
+    line.add("start", unix_millis(host, incident.first));
+    if let Some(ended) = incident.ended {
+        line.add("end", unix_millis(host, ended));
+    }
+    if let Some(culprit) = &incident.culprit {
+        let facts = facts(named, culprit);
+        let uid = facts.and_then(|process| process.uid);
+        let name = culprit_name(named, culprit);
+        line.add_process(Role::Unknown, culprit.tgid.0, name, uid);
+        let executable = facts.and_then(|process| process.executable.as_deref());
+        line.add_bytes("filePath", executable.unwrap_or_default());
+    }
+    line.add_custom("cs2", "incidentId", &ids.incident(incident).to_string());
+    let container = incident_container(named).unwrap_or_default();
+    line.add_custom("cs4", "containerId", container);
+    line.add_number("cn1", "openedTotal", incident.opened_total);
+    line.add_number("cn2", "resolvedTotal", incident.resolved_total);
+    line.add_number("cn3", "linesHeldBack", incident.suppressed);
+    if let Some(exhausted) = named.exhausted_at() {
+        line.add("deviceCustomDate1", unix_millis(host, exhausted));
+        line.add_text("deviceCustomDate1Label", "descriptorsExhausted");
+    }
+    line.add_text("msg", &incident_message(named));
     line.end(out);
 }
 

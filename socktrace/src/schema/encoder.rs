@@ -2,9 +2,11 @@
 
 use super::envelope::{Envelope, Label, Severity};
 use super::ids::Ids;
+use super::incident::says_more;
 use super::{cef, json, ocsf, otlp, text};
 use crate::model::{
-    BootTime, Finding, HookReport, Host, Lifecycle, Phase, ScanGroup, ScanSummary, Scanned, Status,
+    BootTime, Finding, HookReport, Host, IncidentPhase, Lifecycle, NamedIncident, Phase, ScanGroup,
+    ScanSummary, Scanned, Status,
 };
 
 /// What lines look like.
@@ -99,6 +101,29 @@ impl Encoder {
             Lines::Ocsf(ids) => ocsf::finding(&self.host, ids, sequence, finding, out),
             Lines::Cef(ids) => cef::finding(&self.host, ids, sequence, finding, out),
             Lines::Otlp(ids) => otlp::finding(&self.host, ids, sequence, finding, out),
+        }
+    }
+
+    /// An incident: opened, updated or resolved. As text, nothing where it would repeat the line of its
+    /// only finding.
+    pub fn encode_incident(&mut self, named: &NamedIncident, out: &mut Vec<u8>) {
+        let incident = &named.incident;
+        if matches!(self.lines, Lines::Text(_)) && !says_more(incident) {
+            return;
+        }
+        let severity = match incident.phase {
+            IncidentPhase::Open | IncidentPhase::Update => Severity::Warning,
+            IncidentPhase::Resolved => Severity::Informational,
+        };
+        let (kind, phase) = (incident.kind.name(), incident.phase.name());
+        let more = [("kind", kind), ("phase", phase)];
+        let sequence = self.begin(incident.at, severity, "process.leak", &more, out);
+        match &mut self.lines {
+            Lines::Text(text) => text.incident(&self.host, named, out),
+            Lines::Json(ids) => json::incident(&self.host, ids, sequence, named, out),
+            Lines::Ocsf(ids) => ocsf::incident(&self.host, ids, sequence, named, out),
+            Lines::Cef(ids) => cef::incident(&self.host, ids, sequence, named, out),
+            Lines::Otlp(ids) => otlp::incident(&self.host, ids, sequence, named, out),
         }
     }
 

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use sha1::{Digest as _, Sha1};
 use uuid::{Builder, Uuid};
 
-use crate::model::{BootTime, Cookie, Host, Leak, Phase, Tgid};
+use crate::model::{BootTime, Cookie, Finding, Host, Incident, Kind, Leak, Phase, Tgid};
 
 /// The namespace of every name here (RFC 9562 §6.6): a random UUID drawn once for this program.
 const NAMESPACE: Uuid = Uuid::from_u128(0x5c8a_9d1e_7b34_4f06_a2d7_31e0_96cb_48f5);
@@ -101,6 +101,31 @@ impl Ids {
                 &episode,
             ],
         )
+    }
+
+    /// Names an incident on all its lines.
+    pub(super) fn incident(&self, incident: &Incident) -> Uuid {
+        let who = incident.culprit.map(|c| (c.tgid, c.started));
+        self.rollup(who, incident.kind, incident.episode)
+    }
+
+    /// The name of the incident that a finding belongs to.
+    pub(super) fn incident_of(&self, finding: &Finding) -> Option<Uuid> {
+        let leak = &finding.leak;
+        let who = leak.blame.map(|blame| (blame.tgid, blame.started));
+        let membership = finding.membership?;
+        Some(self.rollup(who, leak.kind, membership.episode))
+    }
+
+    fn rollup(&self, who: Option<(Tgid, BootTime)>, kind: Kind, episode: u32) -> Uuid {
+        let (tgid, started) = who.unwrap_or((Tgid(0), BootTime(0)));
+        let parts: [&[u8]; 4] = [
+            &tgid.0.to_le_bytes(),
+            &started.0.to_le_bytes(),
+            kind.name().as_bytes(),
+            &episode.to_le_bytes(),
+        ];
+        self.name("incident", &parts)
     }
 
     /// The inode that the first line about this leak told: later ones may have learnt or lost it.

@@ -9,6 +9,7 @@ mod encoder;
 mod envelope;
 mod escape;
 mod ids;
+mod incident;
 mod json;
 mod moments;
 mod ocsf;

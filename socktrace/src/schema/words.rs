@@ -39,9 +39,20 @@ pub(super) fn message(finding: &Finding) -> String {
         if let Some(why) = why(leak.kind, leak.diagnosis, leak.seqs) {
             push(&mut out, format_args!(", {why}"));
         }
+        push_queue(&mut out, leak);
     }
     push(&mut out, format_args!(", peer {}", leak.socket.peer));
     out
+}
+
+/// `, 12 of 128 queued`: of a connection in an accept queue.
+pub(super) fn push_queue(out: &mut String, leak: &Leak) {
+    if let Some(queue) = leak.queue {
+        push(
+            out,
+            format_args!(", {} of {} queued", queue.waiting, queue.backlog),
+        );
+    }
 }
 
 /// The sentence of a scanned socket: `orders[812] fd 37: CLOSE_WAIT, idle for at least 61s, …`.
@@ -102,6 +113,15 @@ pub(super) fn status_message(status: &Status) -> String {
             &mut out,
             format_args!(", {} not tracked for lack of room", status.untracked),
         );
+    }
+    for (what, number) in [
+        ("unproven", status.unproven),
+        ("lines held back", status.held_back),
+        ("without an incident", status.without_incident),
+    ] {
+        if number > 0 {
+            push(&mut out, format_args!(", {number} {what}"));
+        }
     }
     let lost = status.lost.iter().filter(|(_, lost)| **lost > 0);
     for (n, (place, lost)) in lost.enumerate() {

@@ -309,6 +309,8 @@ impl Entry {
             holders: self.holders().to_vec(),
             blame: self.blame(kind),
             uses: trail.uses(),
+            // The tracker knows the queues.
+            queue: None,
         })
     }
 

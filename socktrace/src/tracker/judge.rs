@@ -32,8 +32,10 @@ pub(super) struct Truth {
 pub(super) enum Outcome {
     /// It stays what it is.
     Keep,
-    /// It is ripe, but nobody holds it at the moment: look again.
+    /// It is ripe and held, but in a state that may pass: look again.
     Defer,
+    /// It is ripe, but nobody is seen to hold it: look again.
+    Unproven,
     /// It is no suspect any more.
     Drop,
     /// It has become a finding.
@@ -89,8 +91,9 @@ impl Entry {
             // In flight to another process, on its way out of the accept queue, held by something that
             // readings do not show, or in LAST_ACK after a shutdown: soon TCP is over, and if the
             // descriptor is still there then, it is the same leak.
-            None if !self.is_open() && self.is_ripe(truth) => Outcome::Defer,
-            None => Outcome::Keep,
+            None if self.is_open() || !self.is_ripe(truth) => Outcome::Keep,
+            None if sight == Sight::Held => Outcome::Defer,
+            None => Outcome::Unproven,
         }
     }
 

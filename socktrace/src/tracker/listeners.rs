@@ -5,7 +5,7 @@ use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use crate::model::{Family, Held, Holder, Socket};
+use crate::model::{Family, Held, Holder, Queue, Socket};
 
 use super::judge::sorted;
 
@@ -19,8 +19,7 @@ pub struct Listeners {
 #[derive(Debug)]
 struct Listener {
     key: Key,
-    /// Connections wait in its queue.
-    busy: bool,
+    queue: Queue,
     holder: Holder,
 }
 
@@ -31,7 +30,15 @@ type Key = (u32, Family, SocketAddr);
 /// The holders by address: made once a reading, so that the connections in a queue share one list.
 #[derive(Debug, Default)]
 pub struct Acceptors {
-    by_key: HashMap<Key, Arc<[Holder]>, BuildHasherDefault<DefaultHasher>>,
+    by_key: HashMap<Key, Acceptor, BuildHasherDefault<DefaultHasher>>,
+}
+
+/// Who accepts at an address.
+#[derive(Debug)]
+struct Acceptor {
+    holders: Arc<[Holder]>,
+    /// The longest queue there.
+    queue: Queue,
 }
 
 impl Listeners {
@@ -51,7 +58,10 @@ impl Listeners {
             let key = key(&held.socket, held.socket.local);
             self.seen.push(Listener {
                 key,
-                busy: held.ack_backlog > 0,
+                queue: Queue {
+                    waiting: held.ack_backlog,
+                    backlog: held.max_ack_backlog,
+                },
                 holder,
             });
         }
@@ -66,20 +76,27 @@ impl Listeners {
     /// Groups them by address. Several sockets may share one (`SO_REUSEPORT`): a connection waits in the
     /// queue of one of those that have any waiting, so the idle ones are left out if one is not.
     pub fn acceptors(&mut self) -> Acceptors {
-        let mut groups: HashMap<Key, (bool, Vec<Holder>)> = HashMap::new();
+        let mut groups: HashMap<Key, (Queue, Vec<Holder>)> = HashMap::new();
         for listener in std::mem::take(&mut self.seen) {
-            let (busy, holders) = groups.entry(listener.key).or_default();
-            if listener.busy && !*busy {
-                *busy = true;
+            let Listener { key, queue, holder } = listener;
+            let (longest, holders) = groups.entry(key).or_insert_with(|| (queue, Vec::new()));
+            let (busy, is_busy) = (longest.waiting > 0, queue.waiting > 0);
+            if is_busy && !busy {
                 holders.clear();
             }
-            if listener.busy == *busy {
-                holders.push(listener.holder);
+            if queue.waiting > longest.waiting {
+                *longest = queue;
+            }
+            if is_busy || !busy {
+                holders.push(holder);
             }
         }
         let by_key = groups
             .into_iter()
-            .map(|(key, (_, holders))| (key, sorted(holders)))
+            .map(|(key, (queue, holders))| {
+                let holders = sorted(holders);
+                (key, Acceptor { holders, queue })
+            })
             .collect();
         Acceptors { by_key }
     }
@@ -89,6 +106,17 @@ impl Acceptors {
     /// Who holds the listener in whose queue `socket` waits; nobody if none was seen.
     #[must_use]
     pub fn of(&self, socket: &Socket) -> Arc<[Holder]> {
+        self.acceptor(socket)
+            .map_or_else(|| Arc::from([]), |found| Arc::clone(&found.holders))
+    }
+
+    /// The queue that `socket` waits in; the longest one where several listeners share the address.
+    #[must_use]
+    pub fn queue(&self, socket: &Socket) -> Option<Queue> {
+        self.acceptor(socket).map(|found| found.queue)
+    }
+
+    fn acceptor(&self, socket: &Socket) -> Option<&Acceptor> {
         let wildcards = [
             IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             IpAddr::V6(Ipv6Addr::UNSPECIFIED),
@@ -98,7 +126,6 @@ impl Acceptors {
         std::iter::once(socket.local)
             .chain(addresses)
             .find_map(|local| self.by_key.get(&key(socket, local)))
-            .map_or_else(|| Arc::from([]), Arc::clone)
     }
 }
 

@@ -41,7 +41,9 @@ use std::hash::BuildHasherDefault;
 use std::mem;
 use std::time::Duration;
 
-use crate::model::{BootTime, Cookie, Event, Gap, GapPlace, Leak, Mark, Phase, Question, Record};
+use crate::model::{
+    BootTime, Cookie, Event, Gap, GapPlace, Kind, Leak, Mark, Phase, Question, Record,
+};
 use entry::Entry;
 use former::Former;
 use hasher::NumberHasher;
@@ -96,6 +98,10 @@ pub struct Tracker {
     former: Former,
     /// How many entries are findings.
     open: usize,
+    /// Who accepts, as the last complete reading has shown.
+    acceptors: Acceptors,
+    /// How many ripe suspects the last complete reading has shown nobody to hold.
+    unproven: usize,
     /// Sockets that a reading has opened or changed. They become reports when they are asked for, so
     /// that a hundred thousand of them are not in memory at once.
     pending: VecDeque<(Cookie, Phase)>,
@@ -117,6 +123,8 @@ impl Tracker {
             entries: Table::default(),
             former: Former::default(),
             open: 0,
+            acceptors: Acceptors::default(),
+            unproven: 0,
             pending: VecDeque::new(),
             pending_at: BootTime::default(),
             ready: VecDeque::new(),
@@ -163,7 +171,10 @@ impl Tracker {
 
     /// The next thing to do, if there is one. At most one walk or reading is in flight.
     pub fn poll_action(&mut self) -> Option<Action> {
-        if let Some(leak) = self.ready.pop_front().or_else(|| self.next_pending()) {
+        if let Some(mut leak) = self.ready.pop_front().or_else(|| self.next_pending()) {
+            if leak.kind == Kind::Unaccepted {
+                leak.queue = self.acceptors.queue(&leak.socket);
+            }
             return Some(Action::Report(leak));
         }
         let lost = mem::replace(&mut self.lost_told, self.lost);
@@ -189,6 +200,15 @@ impl Tracker {
     #[must_use]
     pub fn open(&self) -> usize {
         self.open
+    }
+
+    /// How many suspects are old enough to be findings, but were not seen to be held by anybody when the
+    /// truth was last read: on their way in an SCM_RIGHTS message, or held by what readings do not show, such
+    /// as the registered files of an io_uring.
+    #[must_use]
+    pub fn unproven(&self) -> usize {
+        // Those released since the last reading are not among the suspects any more.
+        self.unproven.min(self.entries.len() - self.open)
     }
 
     /// How many sockets, holders and listeners could not be kept for lack of room, each counted once.

@@ -272,6 +272,7 @@ impl Tracker {
             acceptors: self.reading.listeners.acceptors(),
         };
         let mut settled = true;
+        let mut unproven = 0;
         let mut ripe = None::<BootTime>;
         let mut told = Vec::new();
         let (ready, open, former) = (&mut self.ready, &mut self.open, &mut self.former);
@@ -287,6 +288,10 @@ impl Tracker {
                     ripe = Some(ripe.map_or(at, |ripe| ripe.min(at)));
                 }
                 Outcome::Defer => settled = false,
+                Outcome::Unproven => {
+                    settled = false;
+                    unproven += 1;
+                }
                 Outcome::Drop => former.remember(*cookie, entry.episode),
                 Outcome::Open => {
                     *open += 1;
@@ -308,6 +313,8 @@ impl Tracker {
             }
             !matches!(outcome, Outcome::Drop | Outcome::Resolve(_))
         });
+        self.unproven = unproven;
+        self.acceptors = truth.acceptors;
         if let Some(ripe) = ripe {
             self.schedule.want_proof_at(ripe);
         }

@@ -145,6 +145,8 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = values::duration)]
     pub(super) leak_after: Duration,
     #[command(flatten)]
+    pub(super) lines: LinesArgs,
+    #[command(flatten)]
     pub(super) filter: FilterArgs,
     #[command(flatten)]
     pub(super) output: OutputArgs,
@@ -195,10 +197,26 @@ pub(super) struct ReplayArgs {
     #[arg(long, value_name = "N", default_value_t = MAX_SOCKETS, value_parser = max_sockets())]
     pub(super) max_sockets: u32,
     #[command(flatten)]
+    pub(super) lines: LinesArgs,
+    #[command(flatten)]
     pub(super) filter: FilterArgs,
     #[command(flatten)]
     pub(super) output: OutputArgs,
 }
+
+/// How much is told of each process.
+#[derive(Debug, clap::Args)]
+pub(super) struct LinesArgs {
+    /// Report at most this many single leaks a minute for each process
+    ///
+    /// Those beyond are counted in the process's incident, which is always reported, and `scan` lists all
+    /// of them. 0 reports incidents only. Of a leak that was reported the end is, too, and does not count.
+    #[arg(long, value_name = "N", default_value_t = MAX_LINES)]
+    pub(super) max_lines_per_process: u32,
+}
+
+/// Enough to see what a leak looks like, and little enough to be read.
+const MAX_LINES: u32 = 20;
 
 /// Flags of the commands that attach to the kernel and stay.
 #[derive(Debug, clap::Args)]

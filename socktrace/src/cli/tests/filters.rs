@@ -38,11 +38,13 @@ pub(super) fn finding() -> Finding {
                 fd: 37,
             }),
             uses: Vec::new(),
+            queue: None,
         },
         process: Some(process()),
         thread: None,
         user_names: Vec::new(),
         netns_name: None,
+        membership: None,
     }
 }
 

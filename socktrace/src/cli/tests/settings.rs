@@ -59,6 +59,7 @@ fn each_command_has_its_defaults() {
         settings("run"),
         Settings::Run(RunSettings {
             leak_after: Duration::from_mins(1),
+            max_lines_per_process: 20,
             filter: filter.clone(),
             outputs: outputs.clone(),
             kernel: kernel(4 << 20),
@@ -92,6 +93,7 @@ fn each_command_has_its_defaults() {
             file: "x.rec".into(),
             leak_after: None,
             max_sockets: 131_072,
+            max_lines_per_process: 20,
             filter,
             outputs,
         })

@@ -29,6 +29,22 @@ pub(in super::super) struct Socktrace<'a> {
     peer: Endpoint,
     #[serde(skip_serializing_if = "Option::is_none")]
     place: Option<PlaceFields<'a>>,
+    /// Of a connection in an accept queue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listener: Option<Listener>,
+    /// Lines held back since the agent began, before this one: a consumer that finds this number grown and
+    /// `event.sequence` without a gap has lost nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held_back: Option<u64>,
+}
+
+/// The accept queue that a connection waits in.
+#[derive(Serialize)]
+struct Listener {
+    /// How many wait.
+    queue: u32,
+    /// How many may.
+    backlog: u32,
 }
 
 #[derive(Serialize)]
@@ -53,6 +69,9 @@ struct Leak<'a> {
     /// False: it was there before anybody looked, and `event.start` is the latest it can have begun.
     since_seen: bool,
     episode: u32,
+    /// The incident it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    incident: Option<Shown<Uuid>>,
 }
 
 /// Appends the line of a finding.
@@ -106,6 +125,7 @@ pub(in super::super) fn details<'a>(
             threads: users(host, finding),
             since_seen: leak.since_seen,
             episode: leak.episode,
+            incident: ids.incident_of(finding).map(Shown),
         },
         socket: QueuedSocket {
             socket: SocketFields::new(&leak.socket, role),
@@ -115,5 +135,10 @@ pub(in super::super) fn details<'a>(
         local: leak.socket.local.into(),
         peer: leak.socket.peer.into(),
         place: PlaceFields::new(finding_process(finding), finding.netns_name.as_deref()),
+        listener: leak.queue.map(|queue| Listener {
+            queue: queue.waiting,
+            backlog: queue.backlog,
+        }),
+        held_back: finding.membership.map(|membership| membership.held_back),
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! * [`line`]: the parts every line has, and how values are written.
 //! * [`process`]: processes, threads and holders.
-//! * [`finding`], [`lifecycle`], [`status`], [`scan`]: one kind of line each.
+//! * [`finding`], [`incident`], [`lifecycle`], [`status`], [`scan`]: one kind of line each.
 
 mod finding;
+mod incident;
 mod lifecycle;
 mod line;
 mod process;
@@ -12,6 +13,7 @@ mod scan;
 mod status;
 
 pub(super) use finding::{details as finding_details, finding};
+pub(super) use incident::{details as incident_details, incident};
 pub(super) use lifecycle::{details as lifecycle_details, lifecycle};
 pub(super) use scan::{details as scanned_details, group, group_details, scan_summary, scanned};
 pub(super) use status::{details as status_details, hook, hook_details, status};

@@ -5,10 +5,13 @@ use uuid::Uuid;
 
 use super::super::escape::escape;
 use super::super::ids::Ids;
+use super::super::incident::facts;
 use super::super::values::{Shown, Untrusted};
 use super::super::words::{is_blamed, oldest};
 use super::line::{Time, time};
-use crate::model::{self, BootTime, Finding, Holder, Host, Scanned, SocketUse, Task, Tgid};
+use crate::model::{
+    self, BootTime, Finding, Holder, Host, NamedIncident, Scanned, SocketUse, Task, Tgid,
+};
 
 /// `process`.
 #[derive(Serialize)]
@@ -66,6 +69,18 @@ impl<'a> Process<'a> {
             }
         });
         Some(process)
+    }
+
+    /// The process of an incident: what /proc told, else what the kernel did.
+    pub(super) fn culprit(host: &Host, ids: &Ids, named: &'a NamedIncident) -> Option<Self> {
+        let culprit = named.incident.culprit.as_ref()?;
+        Some(match facts(named, culprit) {
+            Some(facts) => Self::read(host, ids, facts),
+            None => {
+                let comm = culprit.comm.as_bytes();
+                Self::known(host, ids, culprit.tgid, culprit.started, comm)
+            }
+        })
     }
 
     /// The oldest holder of a scanned socket.

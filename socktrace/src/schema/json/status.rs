@@ -43,6 +43,12 @@ struct StatusFields<'a> {
     /// Possible leaks that there was no room to track; absent if there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     untracked: Option<u64>,
+    /// Old suspects that no descriptor was seen to refer to.
+    unproven: u64,
+    /// Lines held back since the start.
+    held_back: u64,
+    /// Findings that no incident had room for, since the start.
+    without_incident: u64,
 }
 
 #[derive(Serialize)]
@@ -98,6 +104,9 @@ pub(in super::super) fn details(status: &Status) -> Socktrace<'_> {
         tracked: status.tracked,
         open: status.open,
         untracked: (status.untracked > 0).then_some(status.untracked),
+        unproven: status.unproven,
+        held_back: status.held_back,
+        without_incident: status.without_incident,
     };
     Socktrace { status: fields }
 }

@@ -11,7 +11,7 @@ use super::event::{Activity, Event, Place, Severity, Sort};
 use super::objects::{Connection, Process};
 use crate::model::{Finding, Host, Kind, Phase, Role, Scanned};
 
-const LEAK: Sort = Sort {
+pub(super) const LEAK: Sort = Sort {
     class_uid: 2004,
     category_uid: 2,
     dataset: "socktrace.leak",
@@ -25,7 +25,7 @@ const SCAN: Sort = Sort {
 };
 
 /// `confidence_id`: nothing is reported without the kernel's word.
-const HIGH: u32 = 3;
+pub(super) const HIGH: u32 = 3;
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -40,21 +40,21 @@ struct Body<'a> {
 }
 
 #[derive(Serialize)]
-struct FindingInfo {
+pub(super) struct FindingInfo {
     uid: Shown<Uuid>,
-    title: String,
+    pub(super) title: String,
     types: [&'static str; 1],
-    analytic: Analytic,
+    pub(super) analytic: Analytic,
     #[serde(skip_serializing_if = "Option::is_none")]
-    first_seen_time: Option<u64>,
+    pub(super) first_seen_time: Option<u64>,
     last_seen_time: u64,
 }
 
 /// The rule that found it; 1 is a rule.
 #[derive(Serialize)]
-struct Analytic {
-    name: &'static str,
-    uid: &'static str,
+pub(super) struct Analytic {
+    pub(super) name: &'static str,
+    pub(super) uid: &'static str,
     type_id: u32,
 }
 
@@ -146,7 +146,7 @@ pub(in super::super) fn scanned(
 }
 
 impl FindingInfo {
-    fn new(uid: Uuid, kind: Kind, last_seen_time: u64) -> Self {
+    pub(super) fn new(uid: Uuid, kind: Kind, last_seen_time: u64) -> Self {
         Self {
             uid: Shown(uid),
             title: format!("TCP socket leaked: {kind}"),

@@ -2,7 +2,7 @@
 //!
 //! | what | class |
 //! | --- | --- |
-//! | findings, and what `scan` sees | Detection Finding (2004) |
+//! | findings, incidents, and what `scan` sees | Detection Finding (2004) |
 //! | events of `trace` | Network Activity (4001) |
 //! | status, `doctor`, `scan --by` | Base Event (0) |
 //!
@@ -11,14 +11,16 @@
 //!
 //! * [`event`]: the attributes every class has.
 //! * [`objects`]: processes, endpoints and connections.
-//! * [`finding`], [`activity`], [`base`]: one class each.
+//! * [`finding`], [`incident`], [`activity`], [`base`]: what the lines say.
 
 mod activity;
 mod base;
 mod event;
 mod finding;
+mod incident;
 mod objects;
 
 pub(super) use activity::lifecycle;
 pub(super) use base::{group, hook, status};
 pub(super) use finding::{finding, scanned};
+pub(super) use incident::incident;

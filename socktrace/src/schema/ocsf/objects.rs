@@ -6,9 +6,12 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::super::ids::Ids;
+use super::super::incident::{facts, incident_container};
 use super::super::values::{Shown, Untrusted, unix_millis};
 use super::super::words::{finding_container, is_blamed, oldest, source_and_destination};
-use crate::model::{self, BootTime, Finding, Host, Role, Scanned, Socket, Task, Tgid};
+use crate::model::{
+    self, BootTime, Finding, Host, NamedIncident, Role, Scanned, Socket, Task, Tgid,
+};
 
 /// `process`.
 #[derive(Serialize)]
@@ -69,6 +72,20 @@ impl<'a> Process<'a> {
         };
         process.tid = blame.tid.map(|tid| tid.0);
         process.container = finding_container(finding).map(|uid| Container { uid });
+        Some(process)
+    }
+
+    /// The process of an incident.
+    pub(super) fn culprit(host: &Host, ids: &Ids, named: &'a NamedIncident) -> Option<Self> {
+        let culprit = named.incident.culprit.as_ref()?;
+        let mut process = match facts(named, culprit) {
+            Some(facts) => Self::read(host, ids, facts),
+            None => {
+                let comm = culprit.comm.as_bytes();
+                Self::known(host, ids, culprit.tgid, culprit.started, comm)
+            }
+        };
+        process.container = incident_container(named).map(|uid| Container { uid });
         Some(process)
     }
 

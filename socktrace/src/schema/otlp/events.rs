@@ -1,6 +1,10 @@
 //! What each event says.
 
 use super::super::ids::Ids;
+use super::super::incident::{
+    culprit_name, facts, growth_number, incident_container, incident_message,
+};
+use super::super::moments::wall;
 use super::super::values::nanos;
 use super::super::words::{
     errno_name, finding_container, hook_message, is_blamed, message, oldest, role, scan_message,
@@ -9,8 +13,8 @@ use super::super::words::{
 use super::encode::write;
 use super::record::{Record, Severity};
 use crate::model::{
-    BootTime, Diagnosis, Finding, HookReport, Host, Lifecycle, LifecycleEvent, Phase, Role,
-    ScanGroup, Scanned, Status, TcpState,
+    BootTime, Diagnosis, Finding, HookReport, Host, IncidentPhase, Lifecycle, LifecycleEvent,
+    NamedIncident, Phase, Role, ScanGroup, Scanned, Status, TcpState,
 };
 
 /// Appends the line of a finding.
@@ -71,6 +75,78 @@ pub(in super::super) fn finding(
         record.number("socktrace.leak.fd", blame.fd);
     }
     if let Some(container) = finding_container(finding) {
+        record.text("container.id", container);
+    }
+    if let Some(queue) = leak.queue {
+        record.number("socktrace.listener.queue", queue.waiting);
+        record.number("socktrace.listener.backlog", queue.backlog);
+    }
+    if let Some(incident) = ids.incident_of(finding) {
+        record.show("socktrace.leak.incident", incident);
+    }
+    if let Some(membership) = finding.membership {
+        record.number("socktrace.held_back", membership.held_back);
+    }
+    write(host, &record, out);
+}
+
+/// Appends the line of an incident.
+pub(in super::super) fn incident(
+    host: &Host,
+    ids: &Ids,
+    sequence: u64,
+    named: &NamedIncident,
+    out: &mut Vec<u8>,
+) {
+    let incident = &named.incident;
+    let severity = match incident.phase {
+        IncidentPhase::Open | IncidentPhase::Update => Severity::Warn,
+        IncidentPhase::Resolved => Severity::Info,
+    };
+    let number = ("socktrace.incident", sequence);
+    let mut record = Record::new("process.leak", severity, incident.at, ids, number);
+    record.body = incident_message(named);
+    record.show("socktrace.incident.id", ids.incident(incident));
+    record.text("socktrace.incident.kind", incident.kind.name());
+    record.text("socktrace.incident.phase", incident.phase.name());
+    record.number("socktrace.incident.episode", incident.episode);
+    record.number("socktrace.incident.open", incident.open);
+    record.number("socktrace.incident.opened_total", incident.opened_total);
+    record.number("socktrace.incident.resolved_total", incident.resolved_total);
+    record.number("socktrace.incident.suppressed", incident.suppressed);
+    record.number("socktrace.held_back", incident.held_back);
+    let times = [
+        ("socktrace.incident.first", Some(incident.first)),
+        ("socktrace.incident.last", Some(incident.last)),
+        ("socktrace.incident.exhausted_at", named.exhausted_at()),
+    ];
+    for (key, at) in times {
+        if let Some(at) = at {
+            record.show(key, humantime::format_rfc3339_micros(wall(host, at)));
+        }
+    }
+    if let Some(growth) = incident.growth {
+        record.show(
+            "socktrace.incident.growth_per_minute",
+            growth_number(growth),
+        );
+        record.number("socktrace.incident.basis.window", nanos(growth.window));
+        record.number("socktrace.incident.basis.samples", growth.samples);
+    }
+    if let Some(limit) = named.descriptors.limit {
+        record.number("socktrace.incident.nofile_limit", limit);
+    }
+    if let Some(open) = named.descriptors.open {
+        record.number("socktrace.incident.open_fds", open);
+    }
+    if let Some(culprit) = &incident.culprit {
+        let name = culprit_name(named, culprit);
+        record.process(ids, culprit.tgid, culprit.started, name);
+        if let Some(facts) = facts(named, culprit) {
+            record.facts(facts);
+        }
+    }
+    if let Some(container) = incident_container(named) {
         record.text("container.id", container);
     }
     write(host, &record, out);
@@ -181,6 +257,8 @@ pub(in super::super) fn status(
     record.text("socktrace.status.reason", status.reason.name());
     record.number("socktrace.status.tracked", status.tracked);
     record.number("socktrace.status.open", status.open);
+    record.number("socktrace.status.unproven", status.unproven);
+    record.number("socktrace.status.held_back", status.held_back);
     record.number("socktrace.status.lost", status.lost.values().sum::<u64>());
     write(host, &record, out);
 }

@@ -12,4 +12,4 @@ mod encode;
 mod events;
 mod record;
 
-pub(super) use events::{finding, group, hook, lifecycle, scanned, status};
+pub(super) use events::{finding, group, hook, incident, lifecycle, scanned, status};

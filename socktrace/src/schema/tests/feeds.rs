@@ -3,11 +3,12 @@
 use insta::assert_snapshot;
 
 use super::samples::*;
-use super::snapshots::{doctor, findings, indented, life, scan, scan_groups, statuses};
+use super::snapshots::{doctor, findings, incidents, indented, life, scan, scan_groups, statuses};
 use crate::schema::{Encoder, Envelope, Format};
 
 /// Whatever is neither a finding nor an event of `trace`.
 fn others(encoder: &mut Encoder, out: &mut Vec<u8>) {
+    incidents(encoder, out);
     statuses(encoder, out);
     scan(encoder, out);
     scan_groups(encoder, out);

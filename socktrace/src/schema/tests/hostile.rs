@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use serde_json::Value;
 
+use super::incidents::*;
 use super::samples::*;
 use crate::model::*;
 use crate::schema::{Encoder, Format, escape};
@@ -33,6 +34,12 @@ fn encode_all(bytes: &[u8], encoder: &mut Encoder, out: &mut Vec<u8>) {
         2
     ];
     encoder.encode_finding(&hostile, out);
+    let mut rollup = incident(IncidentPhase::Update);
+    rollup.process.clone_from(&hostile.process);
+    rollup.incident.culprit = rollup.incident.culprit.map(|c| Culprit { comm, ..c });
+    encoder.encode_incident(&rollup, out);
+    rollup.process = None;
+    encoder.encode_incident(&rollup, out);
     hostile.process = None;
     hostile.leak.phase = Phase::Resolved(Cause::Closed(Some(hostile_task)));
     encoder.encode_finding(&hostile, out);
@@ -65,7 +72,7 @@ fn encode_all(bytes: &[u8], encoder: &mut Encoder, out: &mut Vec<u8>) {
 }
 
 /// Lines written by [`encode_all`].
-const LINES: usize = 7;
+const LINES: usize = 9;
 
 fn written(format: Format, bytes: &[u8]) -> String {
     let name = String::from_utf8_lossy(bytes).into_owned();

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::incidents::*;
 use super::samples::*;
 use crate::model::*;
 use crate::schema::{Encoder, Format};
@@ -44,24 +45,25 @@ fn lines_are_numbered_without_gaps_and_never_share_an_id() {
         encoder.encode_status(&status(StatusReason::Started), out);
         encoder.encode_finding(&finding(), out);
         encoder.encode_finding(&finding(), out);
+        encoder.encode_incident(&incident(IncidentPhase::Open), out);
         encoder.encode_lifecycle(&lifecycle(release(), Role::Accepted), out);
         encoder.encode_scanned(&scanned(Kind::CloseWait), out);
         encoder.encode_group(at(1), "peer", &groups()[0], out);
         encoder.encode_hook(at(1), &hooks()[0], out);
-        assert_eq!(encoder.next_sequence(), 7);
+        assert_eq!(encoder.next_sequence(), 8);
     });
     let sequences: Vec<_> = values
         .iter()
         .map(|v| v["event"]["sequence"].as_u64())
         .collect();
-    assert_eq!(sequences, (0..7).map(Some).collect::<Vec<_>>());
+    assert_eq!(sequences, (0..8).map(Some).collect::<Vec<_>>());
     let mut ids: Vec<_> = values
         .iter()
         .map(|v| v["event"]["id"].as_str().unwrap())
         .collect();
     ids.sort_unstable();
     ids.dedup();
-    assert_eq!(ids.len(), 7);
+    assert_eq!(ids.len(), 8);
 }
 
 #[test]
@@ -118,6 +120,45 @@ fn another_leak_has_another_id() {
     check(|h, _| h.id = "other".into());
     check(|h, _| h.boot_id = "other".into());
     check(|_, f| f.leak.socket.cookie_synthetic = true);
+}
+
+fn incident_id(change: impl FnOnce(&mut Host, &mut NamedIncident)) -> String {
+    let (mut host, mut named) = (host(), incident(IncidentPhase::Open));
+    change(&mut host, &mut named);
+    let mut out = Vec::new();
+    Encoder::new(Format::Json, host, false).encode_incident(&named, &mut out);
+    let value: Value = serde_json::from_slice(&out).unwrap();
+    let id = &value["socktrace"]["incident"]["id"];
+    id.as_str().unwrap().to_owned()
+}
+
+#[test]
+fn an_incident_is_named_by_process_kind_and_episode() {
+    let id = incident_id(|_, _| {});
+    let same = |change: fn(&mut Host, &mut NamedIncident)| assert_eq!(incident_id(change), id);
+    same(|h, _| h.agent_started = at(77));
+    same(|_, n| n.incident.phase = IncidentPhase::Resolved);
+    same(|_, n| n.incident.open = 7);
+    same(|_, n| n.process = None);
+    let other = |change: fn(&mut Host, &mut NamedIncident)| assert_ne!(incident_id(change), id);
+    other(|h, _| h.boot_id = "other".into());
+    other(|_, n| n.incident.kind = Kind::ClosedHeld);
+    other(|_, n| n.incident.episode = 1);
+    other(|_, n| n.incident.culprit = None);
+    other(|_, n| n.incident.culprit.as_mut().unwrap().started = at(1));
+    other(|_, n| n.incident.culprit.as_mut().unwrap().tgid = Tgid(1));
+}
+
+#[test]
+fn a_finding_names_its_incident() {
+    let values = values(|encoder, out| {
+        encoder.encode_finding(&finding(), out);
+        encoder.encode_incident(&incident(IncidentPhase::Open), out);
+        encoder.encode_finding(&bare_finding(), out);
+    });
+    let of = |n: usize| &values[n]["socktrace"];
+    assert_eq!(of(0)["leak"]["incident"], of(1)["incident"]["id"]);
+    assert_eq!(of(2)["leak"]["incident"], Value::Null);
 }
 
 #[test]

@@ -3,5 +3,6 @@
 mod feeds;
 mod hostile;
 mod identity;
+mod incidents;
 mod samples;
 mod snapshots;

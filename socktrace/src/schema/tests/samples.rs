@@ -8,9 +8,9 @@ use std::time::Duration;
 use crate::model::{
     Blame, BootTime, Closed, Comm, Connect, Container, Cookie, Diagnosis, Family, Finding,
     GapPlace, Holder, HookReport, Host, KernelAddr, Kind, Leak, Lifecycle, LifecycleEvent,
-    OwnerVia, Phase, Place, Process, Release, Role, ScanGroup, ScanSummary, Scanned, Seqs, Socket,
-    SocketCounts, SocketUse, StateChange, Status, StatusReason, Support, Task, TcpState, Tgid,
-    Thread, Tid, UseOp,
+    Membership, OwnerVia, Phase, Place, Process, Queue, Release, Role, ScanGroup, ScanSummary,
+    Scanned, Seqs, Socket, SocketCounts, SocketUse, StateChange, Status, StatusReason, Support,
+    Task, TcpState, Tgid, Thread, Tid, UseOp,
 };
 use crate::schema::{Encoder, Format};
 
@@ -113,6 +113,7 @@ pub(super) fn finding() -> Finding {
                 fd: 37,
             }),
             uses: Vec::new(),
+            queue: None,
         },
         process: Some(process()),
         thread: Some(Thread {
@@ -121,6 +122,10 @@ pub(super) fn finding() -> Finding {
         }),
         user_names: Vec::new(),
         netns_name: Some(Arc::from(&b"blue"[..])),
+        membership: Some(Membership {
+            episode: 0,
+            held_back: 0,
+        }),
     }
 }
 
@@ -173,6 +178,7 @@ pub(super) fn bare_finding() -> Finding {
     finding.leak.role = Role::Unknown;
     finding.leak.since_seen = false;
     finding.leak.socket.inode = None;
+    finding.membership = None;
     finding
 }
 
@@ -185,6 +191,10 @@ pub(super) fn unaccepted() -> Finding {
     finding.leak.socket.no_socket = true;
     finding.leak.role = Role::Unknown;
     finding.leak.holders = vec![holder(812, 3)];
+    finding.leak.queue = Some(Queue {
+        waiting: 129,
+        backlog: 128,
+    });
     finding.leak.blame = finding.leak.blame.map(|blame| Blame {
         via: OwnerVia::Listener,
         fd: 3,
@@ -286,6 +296,9 @@ pub(super) fn status(reason: StatusReason) -> Status {
         tracked: 20,
         open: 1,
         untracked: 0,
+        unproven: if started { 0 } else { 3 },
+        held_back: if started { 0 } else { 180 },
+        without_incident: 0,
     }
 }
 

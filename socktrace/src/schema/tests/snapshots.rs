@@ -2,6 +2,7 @@
 
 use insta::assert_snapshot;
 
+use super::incidents::*;
 use super::samples::*;
 use crate::model::*;
 use crate::schema::{Encoder, Format};
@@ -50,6 +51,20 @@ pub(super) fn findings(encoder: &mut Encoder, out: &mut Vec<u8>) {
     encoder.encode_finding(&bare_finding(), out);
 }
 
+/// An incident in every phase, and what may be in it.
+pub(super) fn incidents(encoder: &mut Encoder, out: &mut Vec<u8>) {
+    for named in [
+        first_incident(),
+        incident(IncidentPhase::Open),
+        incident(IncidentPhase::Update),
+        half_closed_incident(),
+        nobodys_incident(),
+        incident(IncidentPhase::Resolved),
+    ] {
+        encoder.encode_incident(&named, out);
+    }
+}
+
 /// A life from connect to release, and a connect that failed.
 pub(super) fn life(encoder: &mut Encoder, out: &mut Vec<u8>) {
     use TcpState::{Close, CloseWait, Established, LastAck, SynRecv};
@@ -75,6 +90,7 @@ pub(super) fn statuses(encoder: &mut Encoder, out: &mut Vec<u8>) {
     for reason in [
         StatusReason::Started,
         StatusReason::Gap,
+        StatusReason::Unproven,
         StatusReason::Stopped,
     ] {
         encoder.encode_status(&status(reason), out);
@@ -135,6 +151,16 @@ fn findings_as_text() {
 #[test]
 fn findings_as_json() {
     assert_snapshot!(json(findings));
+}
+
+#[test]
+fn incidents_as_text() {
+    assert_snapshot!(text(incidents));
+}
+
+#[test]
+fn incidents_as_json() {
+    assert_snapshot!(json(incidents));
 }
 
 /// The order of members and the numbers as they are really written.

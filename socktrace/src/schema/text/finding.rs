@@ -1,7 +1,7 @@
 //! A leak: opened, updated, resolved.
 
 use super::super::words::{
-    age, finding_process, push, push_blame, push_cause, push_fd, push_holder, role,
+    age, finding_process, push, push_blame, push_cause, push_fd, push_holder, push_queue, role,
     source_and_destination, whereabouts, why,
 };
 use super::paint::{Colour, Paint};
@@ -44,6 +44,7 @@ pub(super) fn line(paint: Paint, time: &str, finding: &Finding) -> String {
     } else {
         if let Some(why) = why(leak.kind, leak.diagnosis, leak.seqs) {
             line.push_str(&why);
+            push_queue(&mut line, leak);
             separator = "; ";
         }
         if leak.holders.len() > 1 {

@@ -1,6 +1,7 @@
 //! Lines for people: aligned, coloured only if told so.
 
 mod finding;
+mod incident;
 mod paint;
 mod scan;
 mod status;
@@ -10,7 +11,8 @@ use std::collections::BTreeMap;
 
 use super::moments::wall;
 use crate::model::{
-    BootTime, Finding, HookReport, Host, Kind, Lifecycle, ScanGroup, ScanSummary, Scanned, Status,
+    BootTime, Finding, HookReport, Host, Kind, Lifecycle, NamedIncident, ScanGroup, ScanSummary,
+    Scanned, Status,
 };
 use paint::Paint;
 
@@ -43,6 +45,12 @@ impl Printer {
             &finding::line(self.paint, &time(host, finding.leak.at), finding),
             out,
         );
+    }
+
+    /// See [`incident::line`].
+    pub(super) fn incident(&self, host: &Host, named: &NamedIncident, out: &mut Vec<u8>) {
+        let time = time(host, named.incident.at);
+        end(&incident::line(self.paint, &time, named), out);
     }
 
     /// See [`trace::line`].

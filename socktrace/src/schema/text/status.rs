@@ -9,7 +9,7 @@ use crate::model::{HookReport, Status, StatusReason, Support};
 pub(super) fn line(paint: Paint, time: &str, status: &Status) -> String {
     let colour = match status.reason {
         StatusReason::Started | StatusReason::Stopped => Colour::Green,
-        StatusReason::Gap => Colour::Yellow,
+        StatusReason::Gap | StatusReason::Unproven => Colour::Yellow,
     };
     format!(
         "{time}  {}  {}",
