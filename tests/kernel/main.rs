@@ -16,6 +16,7 @@ mod heals;
 mod healthy;
 mod held;
 mod holders;
+mod incidents;
 mod leaks;
 mod lines;
 mod names;
@@ -56,6 +57,7 @@ type Case = (&'static str, fn(&Stage));
 /// Cases whose outcome rests on the hooks that are used, by theme: they run on every rung.
 const ABOUT_HOOKS: [&[Case]; 7] = [
     leaks::CASES,
+    incidents::CASES,
     owners::CASES,
     closed::CASES,
     holders::CASES,

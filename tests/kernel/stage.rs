@@ -91,9 +91,10 @@ impl Stage {
         Agent::start(&self.agent_args("trace", more))
     }
 
-    /// An agent of the case's own, on this stage's rung.
+    /// An agent of the case's own, on this stage's rung, that holds no line back.
     pub(crate) fn agent(&self, command: &str, more: &[&str]) -> Agent {
-        Agent::start(&self.agent_args(command, &[&["--leak-after", "1s"], more].concat()))
+        let usual = ["--leak-after", "1s", "--max-lines-per-process", "1000000"];
+        Agent::start(&self.agent_args(command, &[&usual, more].concat()))
     }
 
     /// The arguments of a command on this stage's rung.

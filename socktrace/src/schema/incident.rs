@@ -1,6 +1,5 @@
 //! Phrases about incidents, shared by the formats.
 
-use super::container::container_id;
 use super::escape::escape_into;
 use super::moments::duration;
 use super::words::{count, push};
@@ -81,10 +80,15 @@ pub(super) fn facts<'a>(named: &'a NamedIncident, culprit: &Culprit) -> Option<&
     same.then_some(process)
 }
 
+/// The facts of the process, if they are those of this one.
+pub(super) fn incident_process(named: &NamedIncident) -> Option<&Process> {
+    facts(named, named.incident.culprit.as_ref()?)
+}
+
 /// The container that the process lives in.
 pub(super) fn incident_container(named: &NamedIncident) -> Option<&str> {
-    let process = facts(named, named.incident.culprit.as_ref()?)?;
-    container_id(process.cgroup.as_deref()?)
+    let container = incident_process(named)?.place.container.as_ref();
+    container.map(|container| &container.id[..])
 }
 
 /// The number of findings a minute, exactly: thousandths have a place in any float that holds them.

@@ -46,14 +46,6 @@ static void write_and_report(int fd)
            thread_id(), fd);
 }
 
-static void shut_down_and_report(int fd)
-{
-    must(shutdown(fd, SHUT_WR), "shutdown");
-    wait_for_state(fd, TCP_CLOSE);
-    printf("{\"step\":\"shut_down\",\"pid\":%d,\"tid\":%d,\"fd\":%d,\"state\":\"CLOSE\"}\n", getpid(),
-           thread_id(), fd);
-}
-
 struct close_wait {
     int fd;
     struct closer *closer;

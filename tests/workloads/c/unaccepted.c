@@ -1,7 +1,7 @@
 /* A listener that never accepts, while its peers connect, send and close.
  *
- * Commands: `accept` (accepts all and keeps them: the leak goes on as close_wait), `close` (closes the
- * listener, or what was accepted: the kernel then forgets what still waits). */
+ * Commands: `accept` (accepts all and keeps them: the leak goes on as close_wait), `shutdown` (of all that
+ * was accepted: their state becomes CLOSE without another byte), `close` (closes the listener, or what was accepted: the kernel then forgets what still waits). */
 #include "workload.h"
 
 enum { DATA = 5, MOST = 1000 };
@@ -76,6 +76,9 @@ int main(int argc, char **argv)
         } else if (strcmp(command, "accept") == 0 && !accepted) {
             accept_all(&listener, fds, count);
             accepted = true;
+        } else if (strcmp(command, "shutdown") == 0 && accepted) {
+            for (long i = 0; i < count; i++)
+                shut_down_and_report(fds[i]);
         } else if (strcmp(command, "close") == 0 && accepted) {
             for (long i = 0; i < count; i++)
                 close_and_report(fds[i]);

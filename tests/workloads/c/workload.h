@@ -332,6 +332,15 @@ static inline bool obey_socket(const char *command, void *state)
 
 #include "peer.h"
 
+/* Finishes FD's connection, whose peer has closed, without another byte, and says so. */
+static inline void shut_down_and_report(int fd)
+{
+    must(shutdown(fd, SHUT_WR), "shutdown");
+    wait_for_state(fd, TCP_CLOSE);
+    printf("{\"step\":\"shut_down\",\"pid\":%d,\"tid\":%d,\"fd\":%d,\"state\":\"CLOSE\"}\n", getpid(),
+           thread_id(), fd);
+}
+
 /* Tells that CONNECTION is leaked by thread TID of process PID. MORE is further JSON, or empty:
  * `,"name":value` each. */
 static inline void report_leaked(const struct connection *connection, pid_t pid, pid_t tid, int state,

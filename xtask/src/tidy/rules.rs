@@ -8,7 +8,7 @@ use super::source::{Source, Token, UsedPath};
 const MAX_LINES: usize = 400;
 
 /// Modules of socktrace that do no I/O, read no clock and do not panic.
-const PURE: [&str; 4] = ["decode", "model", "tracker", "verdict"];
+const PURE: [&str; 5] = ["decode", "incident", "model", "tracker", "verdict"];
 
 /// What the pure modules may not name.
 const IMPURE: [&str; 20] = [

@@ -17,7 +17,8 @@ fn growth(counts: &[(u64, u32)], until: u64) -> Option<Growth> {
 /// One more every `every` seconds, for `total` seconds.
 fn steady(every: u64, total: u64) -> Vec<(u64, u32)> {
     (0..=total / every)
-        .map(|n| (n * every, 1 + n as u32))
+        .zip(1..)
+        .map(|(n, count)| (n * every, count))
         .collect()
 }
 
@@ -58,13 +59,13 @@ fn growth_that_ends_is_soon_over_and_growth_that_begins_soon_seen() {
     let mut counts = steady(1, 600);
     check(&counts, 600, 60_000, 600);
     check(&counts, 600 + 480, 0, 0);
-    counts.extend((0..500).map(|n| (10_000 + n, 600 + n as u32)));
+    counts.extend((10_000..10_500).zip(600..));
     check(&counts, 10_500, 60_000, 600);
 }
 
 #[test]
 fn shrinking_is_negative() {
-    let counts: Vec<_> = (0..300).map(|n| (n, 1000 - n as u32)).collect();
+    let counts: Vec<_> = (0..300).zip((0..=1000).rev()).collect();
     check(&counts, 300, -60_000, 600);
 }
 

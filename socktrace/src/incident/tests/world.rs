@@ -48,6 +48,7 @@ pub(super) fn leak(at: u64, cookie: u64, pid: u32, phase: Phase) -> Leak {
             via: OwnerVia::Holder,
             fd: 5,
         }),
+        uses: Vec::new(),
         queue: None,
     }
 }

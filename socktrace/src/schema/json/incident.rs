@@ -6,9 +6,9 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::super::ids::Ids;
-use super::super::incident::{growth_number, incident_container, incident_message};
+use super::super::incident::{growth_number, incident_message, incident_process};
 use super::super::values::{Shown, nanos};
-use super::line::{Container, Event, Line, Sort, Time, time};
+use super::line::{Event, Line, Sort, Time, time};
 use super::process::Process;
 use crate::model::{Host, IncidentPhase, NamedIncident, Remote};
 
@@ -87,7 +87,7 @@ pub(in super::super) fn incident(
     let mut line = Line::new(host, incident.at, event, details(host, ids, named));
     line.message = Some(incident_message(named));
     line.process = Process::culprit(host, ids, named);
-    line.container = incident_container(named).map(|id| Container { id });
+    line.set_place(incident_process(named));
     line.write(out);
 }
 

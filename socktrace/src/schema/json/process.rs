@@ -74,12 +74,11 @@ impl<'a> Process<'a> {
     /// The process of an incident: what /proc told, else what the kernel did.
     pub(super) fn culprit(host: &Host, ids: &Ids, named: &'a NamedIncident) -> Option<Self> {
         let culprit = named.incident.culprit.as_ref()?;
-        Some(match facts(named, culprit) {
-            Some(facts) => Self::read(host, ids, facts),
-            None => {
-                let comm = culprit.comm.as_bytes();
-                Self::known(host, ids, culprit.tgid, culprit.started, comm)
-            }
+        Some(if let Some(facts) = facts(named, culprit) {
+            Self::read(host, ids, facts)
+        } else {
+            let comm = culprit.comm.as_bytes();
+            Self::known(host, ids, culprit.tgid, culprit.started, comm)
         })
     }
 

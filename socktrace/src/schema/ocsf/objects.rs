@@ -78,12 +78,11 @@ impl<'a> Process<'a> {
     /// The process of an incident.
     pub(super) fn culprit(host: &Host, ids: &Ids, named: &'a NamedIncident) -> Option<Self> {
         let culprit = named.incident.culprit.as_ref()?;
-        let mut process = match facts(named, culprit) {
-            Some(facts) => Self::read(host, ids, facts),
-            None => {
-                let comm = culprit.comm.as_bytes();
-                Self::known(host, ids, culprit.tgid, culprit.started, comm)
-            }
+        let mut process = if let Some(facts) = facts(named, culprit) {
+            Self::read(host, ids, facts)
+        } else {
+            let comm = culprit.comm.as_bytes();
+            Self::known(host, ids, culprit.tgid, culprit.started, comm)
         };
         process.container = incident_container(named).map(|uid| Container { uid });
         Some(process)
