@@ -46,7 +46,17 @@ fn long_ago(stage: &Stage) {
         + AT_ONCE));
     let after = format!("{}ms", leak_after.as_millis());
     let pid = workload.pid().to_string();
-    let agent = Agent::start(&stage.agent_args("run", &["--pid", &pid, "--leak-after", &after]));
+    let agent = Agent::start(&stage.agent_args(
+        "run",
+        &[
+            "--pid",
+            &pid,
+            "--leak-after",
+            &after,
+            "--max-lines-per-process",
+            "1000000",
+        ],
+    ));
     let started = now();
     let line = found(&agent, &step.value);
     let took = line.read_at.since(started);

@@ -22,7 +22,15 @@ const LEAK_AFTER: Duration = Duration::from_secs(2);
 /// Leaks here and there, and compares when they began with when their lines arrived.
 pub(in super::super) fn measure(tools: &Tools, figures: &mut Figures) -> Result<()> {
     let mut agent = tools
-        .socktrace(&["run", "--format", "json", "--leak-after", "2s"])
+        .socktrace(&[
+            "run",
+            "--format",
+            "json",
+            "--leak-after",
+            "2s",
+            "--max-lines-per-process",
+            "1000000",
+        ])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()

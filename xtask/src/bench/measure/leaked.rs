@@ -107,7 +107,15 @@ fn findings(tools: &Tools, figures: &mut Figures, leak: &Leak, last: bool) -> Re
 }
 
 fn run(tools: &Tools) -> Result<Process> {
-    let mut command = tools.socktrace(&["run", "--format", "json", "--leak-after", "1s"]);
+    let mut command = tools.socktrace(&[
+        "run",
+        "--format",
+        "json",
+        "--leak-after",
+        "1s",
+        "--max-lines-per-process",
+        "1000000",
+    ]);
     let mut agent = Process::start(&mut command, &tools.folder, "leaked")?;
     agent.wait_until(PATIENCE, |agent| has_line(agent.out()))?;
     Ok(agent)
