@@ -96,8 +96,40 @@ pub struct Failure {
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         Self {
-            reason: format!("{error:#}"),
+            reason: line(&error),
             exit: Exit::Failure,
         }
+    }
+}
+
+/// An error and its causes in one line. Some errors quote their cause themselves: it is told once.
+fn line(error: &anyhow::Error) -> String {
+    let mut line = error.to_string();
+    for cause in error.chain().skip(1) {
+        let cause = cause.to_string();
+        if !line.contains(&cause) {
+            line = format!("{line}: {cause}");
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::{Context as _, anyhow};
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let cause = || std::io::Error::from_raw_os_error(libc::ENOENT);
+        let plain = Err::<(), _>(cause()).context("cannot open a").unwrap_err();
+        assert_eq!(line(&plain), format!("cannot open a: {}", cause()));
+        let quoted = crate::sink::SinkError::Open {
+            name: "a".to_owned(),
+            reason: cause(),
+        };
+        assert_eq!(line(&quoted.into()), format!("cannot open a: {}", cause()));
+        assert_eq!(line(&anyhow!("a")), "a");
     }
 }
