@@ -9,12 +9,13 @@ use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
 
 use super::escape::escape;
+use super::health::status_message;
 use super::ids::Ids;
 use super::incident::{culprit_name, facts, incident_container, incident_message};
 use super::values::unix_millis;
 use super::words::{
     errno_name, finding_container, hook_message, is_blamed, message, oldest, push, role,
-    scan_message, source_and_destination, status_message,
+    scan_message, source_and_destination,
 };
 use crate::model::{
     BootTime, Finding, HookReport, Host, IncidentPhase, Lifecycle, LifecycleEvent, NamedIncident,

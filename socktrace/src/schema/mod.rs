@@ -8,6 +8,7 @@ mod cef;
 mod encoder;
 mod envelope;
 mod escape;
+mod health;
 mod ids;
 mod incident;
 mod json;

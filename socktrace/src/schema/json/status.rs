@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::super::health::status_message;
 use super::super::ids::Ids;
 use super::super::values::Untrusted;
-use super::super::words::status_message;
 use super::line::{Event, Line, Sort};
 use crate::model::{BootTime, HookReport, Host, Status};
 

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
+use super::super::health::status_message;
 use super::super::ids::Ids;
 use super::super::json;
-use super::super::words::status_message;
 use super::event::{Activity, Event, Place, Severity, Sort};
 use crate::model::{BootTime, HookReport, Host, ScanGroup, Status};
 

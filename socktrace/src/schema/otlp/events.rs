@@ -1,5 +1,6 @@
 //! What each event says.
 
+use super::super::health::status_message;
 use super::super::ids::Ids;
 use super::super::incident::{
     culprit_name, facts, growth_number, incident_container, incident_message,
@@ -8,7 +9,6 @@ use super::super::moments::wall;
 use super::super::values::nanos;
 use super::super::words::{
     errno_name, finding_container, hook_message, is_blamed, message, oldest, role, scan_message,
-    status_message,
 };
 use super::encode::write;
 use super::record::{Record, Severity};

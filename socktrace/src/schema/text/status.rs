@@ -1,7 +1,8 @@
 //! The agent's own health, and what `doctor` finds.
 
 use super::super::escape::escape;
-use super::super::words::{hook_remarks, status_message};
+use super::super::health::status_message;
+use super::super::words::hook_remarks;
 use super::paint::{Colour, Paint};
 use crate::model::{HookReport, Status, StatusReason, Support};
 
