@@ -43,8 +43,12 @@ plain! {
         pub pid_level: u32,
         /// `pid_namespace.ns.inum` of the agent's pid namespace. Valid where `pid_level` is not 0.
         pub pid_ns: u32,
+        /// Sets of the table of sockets ([`crate::maps::SocketSet`]).
+        pub socket_sets: u32,
+        /// Always 0.
+        pub reserved: u32,
     }
-    size 40
+    size 48
 }
 
 plain! {

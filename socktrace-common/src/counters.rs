@@ -13,10 +13,6 @@ plain! {
         pub suspects_lost: u64,
         /// Owners not kept because their table was full.
         pub owners_lost: u64,
-        /// Suspects put into their table.
-        pub suspects_added: u64,
-        /// Suspects forgotten at release.
-        pub suspects_removed: u64,
     }
-    size 48
+    size 32
 }

@@ -1,7 +1,7 @@
-//! Values of the kernel's maps. Keys are the addresses of `struct sock`.
+//! Values of the kernel's maps.
 
 use crate::plain;
-use crate::wire::{Owner, Seqs};
+use crate::wire::{Seqs, TOUCHES};
 
 /// Bits of [`SuspectEntry::flags`].
 pub mod entry_flag {
@@ -32,15 +32,56 @@ plain! {
     size 48
 }
 
+/// Sockets of one set of the table of sockets.
+pub const WAYS: usize = 8;
+
 plain! {
-    /// Who made a socket and who used it last.
-    pub struct OwnerEntry {
-        /// Cookie of the socket the entry is about; 0 where the kernel gives none and none was made up.
-        pub cookie: u64,
-        /// The facts, as they are sent.
-        pub owner: Owner,
+    /// A thread's last use of a socket, in two words that are each written at once.
+    pub struct Use {
+        /// `bpf_get_current_pid_tgid()`: process in the upper half, thread in the lower. 0: nobody.
+        pub who: u64,
+        /// Nanoseconds since boot, times 4, plus one of [`crate::wire::touch_op`].
+        pub when: u64,
     }
-    size 144
+    size 16
+}
+
+plain! {
+    /// What is known of one socket.
+    pub struct Slot {
+        /// 1 while a socket has the slot; more for the moment in which several want it.
+        pub claims: u64,
+        /// A cookie made up for it; 0 where the kernel gives one, or none was needed yet.
+        pub cookie: u64,
+        /// When it was connected or accepted, nanoseconds since boot. 0: not seen.
+        pub opened_ns: u64,
+        /// Who connected or accepted it, as [`Use::who`].
+        pub opener: u64,
+        /// `jiffies_64` at the time of the newest of `opened_ns` and `uses`.
+        pub jiffy: u64,
+        /// The opener's name, in `trace`.
+        pub comm: [u8; 16],
+        /// One of [`crate::wire::role`].
+        pub role: u32,
+        /// 1 once a read on it has returned 0.
+        pub eof_read: u32,
+        /// The last distinct threads that moved bytes or saw the end, newest first.
+        pub uses: [Use; TOUCHES],
+    }
+    size 112
+}
+
+plain! {
+    /// One set: the sockets whose addresses lead here.
+    pub struct SocketSet {
+        /// Address of the `struct sock` in each slot; 0: the slot is free.
+        pub tags: [u64; WAYS],
+        /// 1 once a socket was turned away: it may be in its next set.
+        pub overflowed: u64,
+        /// The slots.
+        pub slots: [Slot; WAYS],
+    }
+    size 968
 }
 
 plain! {

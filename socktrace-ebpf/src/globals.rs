@@ -14,6 +14,8 @@ pub static CONFIG: Config = Config {
     wakeup_bytes: 0,
     pid_level: 0,
     pid_ns: 0,
+    socket_sets: 0,
+    reserved: 0,
 };
 
 /// Offsets of kernel structure members. Read with [`offset`].

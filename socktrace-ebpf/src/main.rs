@@ -1,7 +1,7 @@
 //! socktrace's eBPF programs.
 //!
 //! * [`probes`]: the programs, one file a hook.
-//! * [`suspects`], [`owners`]: the two tables the quiet path rests on.
+//! * [`suspects`], [`owners`]: what the quiet path rests on; [`slots`]: the table of sockets.
 //! * [`naming`]: what the iterators call a socket.
 //! * [`sock`]: the one place that reads `struct sock`; [`task`]: the one place that counts processes and threads.
 //! * [`output`]: the one place that writes records.
@@ -17,6 +17,7 @@ mod naming;
 mod output;
 mod owners;
 mod probes;
+mod slots;
 mod sock;
 mod suspects;
 mod task;

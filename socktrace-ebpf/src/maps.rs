@@ -3,7 +3,7 @@
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray, RingBuf};
 use socktrace_common::counters::Counters;
-use socktrace_common::maps::{OwnerEntry, SuspectEntry, WalkControl};
+use socktrace_common::maps::{SocketSet, SuspectEntry, WalkControl};
 use socktrace_common::wire::Suspect;
 
 /// Records on their way to the agent.
@@ -14,9 +14,9 @@ pub static EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
 #[map]
 pub static SUSPECTS: HashMap<u64, SuspectEntry> = HashMap::with_max_entries(1, 0);
 
-/// Who made a socket and who used it last, by address of its `struct sock`.
+/// What is known of each socket, who made it and who used it last: see [`crate::slots`].
 #[map]
-pub static OWNERS: HashMap<u64, OwnerEntry> = HashMap::with_max_entries(1, 0);
+pub static SOCKETS: Array<SocketSet> = Array::with_max_entries(1, 0);
 
 /// One CPU's counters.
 #[map]
@@ -34,23 +34,33 @@ pub static ASKED: HashMap<u64, u64> = HashMap::with_max_entries(4096, 0);
 #[map]
 pub static SCRATCH: PerCpuArray<Suspect> = PerCpuArray::with_max_entries(1, 0);
 
-/// Adds one to a counter of this CPU.
-///
-/// The addition is atomic because softirqs interrupt programs on the same CPU. It is the form that
-/// does not fetch the old value, since that needs kernel 5.12; the compiler has no name for it on
-/// this target, hence the instruction itself.
+/// Adds one to a counter of this CPU. Softirqs interrupt programs on the same CPU, hence atomically.
 macro_rules! count {
     ($field:ident) => {
         if let Some(counters) = $crate::maps::COUNTERS.get_ptr_mut(0) {
             // SAFETY: the pointer was just given by the map, and the field is aligned.
-            unsafe {
-                core::arch::asm!(
-                    "lock *(u64 *)({counter} + 0) += {one}",
-                    counter = in(reg) &raw mut (*counters).$field,
-                    one = in(reg) 1_u64,
-                );
-            }
+            unsafe { $crate::maps::add(&raw mut (*counters).$field, 1) };
         }
     };
 }
 pub(crate) use count;
+
+/// Adds `amount` to `*to` atomically.
+///
+/// It is the form that does not fetch the old value, since that needs kernel 5.12; the compiler has no
+/// name for it on this target, hence the instruction itself.
+///
+/// # Safety
+///
+/// `to` must be valid and aligned, and within the value of a map.
+#[inline(always)]
+pub unsafe fn add(to: *mut u64, amount: u64) {
+    // SAFETY: by the contract of this function.
+    unsafe {
+        core::arch::asm!(
+            "lock *(u64 *)({to} + 0) += {amount}",
+            to = in(reg) to,
+            amount = in(reg) amount,
+        );
+    }
+}

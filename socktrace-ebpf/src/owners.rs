@@ -1,103 +1,138 @@
-//! The table of owners: who made a socket, and which threads used it last.
+//! Owners: who made a socket, and which threads used it last.
 
-use socktrace_common::config::eof_source;
-use socktrace_common::maps::OwnerEntry;
-use socktrace_common::wire::{Owner, TOUCHES, Touch, owner_flag, role, touch_op};
+use socktrace_common::config::{eof_source, mode};
+use socktrace_common::maps::{Slot, Use};
+use socktrace_common::wire::{Owner, TOUCHES, Touch, owner_flag, touch_op};
 
 use crate::globals::config;
-use crate::maps::{OWNERS, count};
 use crate::output::now;
-use crate::sock::{self, state};
+use crate::slots::{self, Place};
+use crate::sock::{Sk, jiffies, state};
 use crate::task;
 
-/// `BPF_ANY` and `BPF_NOEXIST`.
-const ANY: u64 = 0;
-const NOEXIST: u64 = 1;
+/// Bits of [`Use::when`] that hold the kind of use.
+const OP_BITS: u32 = 2;
+const OP_MASK: u64 = (1 << OP_BITS) - 1;
 
 /// Remembers the current task as the one that connected or accepted `sk`.
+///
+/// The name is for `trace`, which tells it: `run` asks /proc, if it comes to that.
 #[inline(always)]
 pub fn opened(sk: u64, cookie: u64, how: u32) {
-    let mut entry = blank(cookie);
-    entry.owner.opened_ns = now();
-    entry.owner.task = task::current();
-    entry.owner.role = how;
-    if OWNERS.insert(sk, entry, ANY).is_err() {
-        count!(owners_lost);
+    let Some(place) = slots::find_or_claim(sk) else {
+        return;
+    };
+    let slot = place.slot();
+    slots::blank(slot);
+    // SAFETY: the map gave the slot, and nobody else uses the socket yet.
+    unsafe {
+        (*slot).cookie = cookie;
+        if config!(mode) == mode::TRACE {
+            (*slot).comm = task::current().comm;
+        }
+        (*slot).opened_ns = now();
+        (*slot).jiffy = jiffies();
+        (*slot).opener = task::who();
+        (*slot).role = how;
+    }
+}
+
+/// A new socket has come to be at this address: whatever is known of it is about another one, whose
+/// release was missed.
+#[inline(always)]
+pub fn born(sk: u64) {
+    if let Some(place) = slots::find(sk) {
+        slots::blank(place.slot());
     }
 }
 
 /// Remembers that the current thread moved bytes on `sk`, or read its end.
 #[inline(always)]
 pub fn touched(sk: u64, op: u32) {
-    let Some(entry) = entry_of(sk) else { return };
-    let (tgid, tid) = task::ids();
-    let touch = Touch {
-        boot_ns: now(),
-        runtime_task: 0,
-        tgid,
-        tid,
-        op,
-        reserved: 0,
+    let Some(place) = slots::find_or_claim(sk) else {
+        return;
     };
-    // SAFETY: the map gave the pointer. Another thread using the same socket at this instant may
-    // interleave; both are threads that really used it.
-    let owner = unsafe { &mut (*entry).owner };
+    let slot = place.slot();
     if op == touch_op::EOF {
-        owner.flags |= owner_flag::EOF_READ;
+        // SAFETY: the map gave the slot.
+        unsafe { (&raw mut (*slot).eof_read).write_volatile(1) };
     }
-    remember(&mut owner.touches, touch);
+    // SAFETY: the map gave the slot.
+    unsafe { remember(slot, task::who(), u64::from(op)) };
 }
 
-/// The entry of `sk`, a new one if it was opened before the programs were attached, or where
-/// accept() cannot be seen.
+/// Puts `who` first, and its older place, if it has one, away.
+///
+/// To read the clock costs more than all of the rest, so a thread that goes on using a socket keeps the
+/// time of its first use in the present jiffy, and so does one that has only just opened it.
+///
+/// Another thread using the same socket at this instant may interleave. Who it was is one word, so both
+/// are threads that really used it.
+///
+/// # Safety
+///
+/// `slot` must be valid.
 #[inline(always)]
-fn entry_of(sk: u64) -> Option<*mut OwnerEntry> {
-    let entry = OWNERS.get_ptr_mut(sk);
-    if entry.is_some() {
-        return entry;
-    }
-    if OWNERS.insert(sk, blank(0), NOEXIST).is_err() {
-        count!(owners_lost);
-        return None;
-    }
-    OWNERS.get_ptr_mut(sk)
-}
-
-/// Puts `touch` first, and its thread's older place, if it has one, away.
-#[inline(always)]
-fn remember(touches: &mut [Touch; TOUCHES], touch: Touch) {
-    if touches[0].tid != touch.tid {
-        if touches[1].tid != touch.tid {
-            touches[2] = touches[1];
+unsafe fn remember(slot: *mut Slot, who: u64, op: u64) {
+    let jiffy = jiffies();
+    // SAFETY: by the contract of this function.
+    unsafe {
+        let recent = (&raw const (*slot).jiffy).read_volatile() == jiffy;
+        let uses: *mut Use = (&raw mut (*slot).uses).cast();
+        let first = uses.read_volatile();
+        if first.who == who && recent {
+            let when = first.when & !OP_MASK | op;
+            if first.when != when {
+                (&raw mut (*uses).when).write_volatile(when);
+            }
+            return;
         }
-        touches[1] = touches[0];
+        let at = if recent && first.who == 0 && (*slot).opener == who {
+            (*slot).opened_ns
+        } else {
+            now()
+        };
+        if first.who != who && first.who != 0 {
+            let second = uses.add(1).read_volatile();
+            if second.who != who {
+                uses.add(2).write_volatile(second);
+            }
+            uses.add(1).write_volatile(first);
+        }
+        uses.write_volatile(Use {
+            who,
+            when: at << OP_BITS | op,
+        });
+        (&raw mut (*slot).jiffy).write_volatile(jiffy);
     }
-    touches[0] = touch;
 }
 
 /// A read on `sk` returned `length`.
 #[inline(always)]
-pub fn received(sk: u64, length: i64) {
+pub fn received(sk: impl Sk, length: i32) {
     if length > 0 {
-        touched(sk, touch_op::RECV);
+        touched(sk.addr(), touch_op::RECV);
     } else if length == 0 && at_end(sk) {
-        touched(sk, touch_op::EOF);
+        touched(sk.addr(), touch_op::EOF);
     }
 }
 
 /// Whether the end of the stream has been read: a read of no bytes at all, or one that only peeks,
 /// returns 0 too, and leaves something to read.
 #[inline(always)]
-fn at_end(sk: u64) -> bool {
-    let seqs = sock::seqs(sk);
-    seqs.rcv_nxt == seqs.copied_seq && sock::state_of(sk) != state::ESTABLISHED
+fn at_end(sk: impl Sk) -> bool {
+    if sk.state() == state::ESTABLISHED {
+        return false;
+    }
+    let seqs = sk.seqs();
+    seqs.rcv_nxt == seqs.copied_seq
 }
 
-/// What is known of `sk`, if anything.
+/// Who opened `sk` and when, if that was seen, as [`Slot::opener`] and the rest of it.
 #[inline(always)]
-pub fn of(sk: u64) -> Option<&'static Owner> {
-    // SAFETY: the map gave the pointer; a torn read is possible and harmless, see `touched`.
-    OWNERS.get_ptr(sk).map(|entry| unsafe { &(*entry).owner })
+pub fn slot_of(sk: u64) -> Option<&'static Slot> {
+    // SAFETY: the map gave the pointer.
+    slots::find(sk).map(|place| unsafe { &*place.slot() })
 }
 
 /// Copies what is known of `sk`; zeros, which mean "not seen", if nothing is.
@@ -107,63 +142,95 @@ pub fn of(sk: u64) -> Option<&'static Owner> {
 /// `to` must be valid for writing an [`Owner`].
 #[inline(always)]
 pub unsafe fn copy(sk: u64, to: *mut Owner) {
-    match OWNERS.get_ptr(sk) {
-        // SAFETY: the map gave the source, the caller the destination.
-        Some(entry) => unsafe { core::ptr::copy_nonoverlapping(&raw const (*entry).owner, to, 1) },
-        // SAFETY: the caller gave the destination.
-        None => unsafe { to.write_bytes(0, 1) },
+    // SAFETY: the caller gave the destination.
+    unsafe { to.write_bytes(0, 1) };
+    let Some(place) = slots::find(sk) else { return };
+    // SAFETY: the map gave the slot, the caller the destination.
+    unsafe {
+        fill(place, to);
+        if !place.is_of(sk) {
+            // It was released meanwhile, and another socket may have taken the slot.
+            to.write_bytes(0, 1);
+        }
     }
 }
 
-/// Time and kind of the newest use of `sk`; zeros if none was seen.
+/// # Safety
+///
+/// `to` must be valid for writing an [`Owner`].
+#[inline(always)]
+unsafe fn fill(place: Place, to: *mut Owner) {
+    let slot = place.slot();
+    // SAFETY: the map gave the slot, the caller the destination.
+    unsafe {
+        (*to).opened_ns = (*slot).opened_ns;
+        ((*to).task.tgid, (*to).task.tid) = task::split((*slot).opener);
+        (*to).role = (*slot).role;
+        if config!(eof_source) == eof_source::SEEN {
+            (*to).flags = owner_flag::EOF_VISIBLE;
+        }
+        if (*slot).eof_read != 0 {
+            (*to).flags |= owner_flag::EOF_READ;
+        }
+        for index in 0..TOUCHES {
+            let seen = (&raw const (*slot).uses)
+                .cast::<Use>()
+                .add(index)
+                .read_volatile();
+            if seen.who != 0 && seen.when != 0 {
+                (*to).touches[index] = touch(seen);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn touch(seen: Use) -> Touch {
+    let (tgid, tid) = task::split(seen.who);
+    Touch {
+        boot_ns: seen.when >> OP_BITS,
+        runtime_task: 0,
+        tgid,
+        tid,
+        op: op_of(seen),
+        reserved: 0,
+    }
+}
+
+#[inline(always)]
+fn op_of(seen: Use) -> u32 {
+    (seen.when & OP_MASK) as u32
+}
+
+/// Time, nanoseconds since boot, and kind of the newest use of `sk`; zeros if none was seen.
 #[inline(always)]
 pub fn last_touch(sk: u64) -> (u64, u32) {
-    match of(sk) {
-        Some(owner) => (owner.touches[0].boot_ns, owner.touches[0].op),
-        None => (0, 0),
-    }
+    let Some(slot) = slot_of(sk) else {
+        return (0, 0);
+    };
+    let newest = slot.uses[0];
+    (newest.when >> OP_BITS, op_of(newest))
 }
 
 /// The cookie made up for `sk`, 0 if there is none.
 #[inline(always)]
 pub fn cookie_of(sk: u64) -> u64 {
-    match OWNERS.get_ptr(sk) {
-        // SAFETY: the map gave the pointer.
-        Some(entry) => unsafe { (*entry).cookie },
-        None => 0,
-    }
+    slot_of(sk).map_or(0, |slot| slot.cookie)
 }
 
 /// Keeps a made-up cookie for a socket nobody has opened or used yet, for `trace`.
 #[inline(always)]
 pub fn keep_cookie(sk: u64, cookie: u64) {
-    match OWNERS.get_ptr_mut(sk) {
-        // SAFETY: the map gave the pointer.
-        Some(entry) => unsafe { (*entry).cookie = cookie },
-        None => {
-            if OWNERS.insert(sk, blank(cookie), NOEXIST).is_err() {
-                count!(owners_lost);
-            }
-        }
+    if let Some(place) = slots::find_or_claim(sk) {
+        // SAFETY: the map gave the slot.
+        unsafe { (*place.slot()).cookie = cookie };
     }
 }
 
 /// Forgets `sk`.
 #[inline(always)]
 pub fn forget(sk: u64) {
-    // An entry that is not there is the normal case for sockets nobody opened in our sight.
-    let _ = OWNERS.remove(sk);
-}
-
-#[inline(always)]
-fn blank(cookie: u64) -> OwnerEntry {
-    let seen = config!(eof_source) == eof_source::SEEN;
-    OwnerEntry {
-        cookie,
-        owner: Owner {
-            role: role::UNKNOWN,
-            flags: if seen { owner_flag::EOF_VISIBLE } else { 0 },
-            ..Owner::default()
-        },
+    if let Some(place) = slots::find(sk) {
+        place.free();
     }
 }

@@ -1,12 +1,13 @@
 //! Reading `struct sock` and what hangs on it. The one place that knows how.
 //!
-//! Everything is read with `bpf_probe_read_kernel`, which works in every program type and on every
-//! supported kernel and gives zeros instead of a fault when memory is gone.
+//! `bpf_probe_read_kernel` works in every program type and on every supported kernel and gives zeros
+//! instead of a fault when memory is gone. Programs that run for healthy traffic and have a pointer the
+//! verifier trusts read through that: see [`Sk`].
 
 use core::mem::MaybeUninit;
 
 use aya_ebpf::helpers::bpf_get_smp_processor_id;
-use aya_ebpf::helpers::generated::{bpf_jiffies64, bpf_probe_read_kernel};
+use aya_ebpf::helpers::generated::{bpf_jiffies64, bpf_probe_read_kernel, bpf_skc_to_tcp_sock};
 use socktrace_common::config::mode;
 use socktrace_common::wire::{Seqs, Sock, sock_flag};
 
@@ -27,6 +28,7 @@ pub const SYNTHETIC: u64 = 1 << 63;
 pub mod state {
     pub const ESTABLISHED: u32 = 1;
     pub const SYN_SENT: u32 = 2;
+    pub const SYN_RECV: u32 = 3;
     pub const FIN_WAIT2: u32 = 5;
     pub const CLOSE: u32 = 7;
     pub const CLOSE_WAIT: u32 = 8;
@@ -54,58 +56,164 @@ pub fn read<T: Copy>(base: u64, offset: u64) -> T {
     }
 }
 
-/// `sk->sk_protocol`.
-#[inline(always)]
-pub fn protocol(sk: u64) -> u16 {
-    read(sk, offset!(sk_protocol))
+/// A `struct sock` in the hands of a program that may read it in one way or another.
+///
+/// Calls of helpers are what a short program spends its time with, so the programs on the path of
+/// healthy traffic read through pointers which the verifier knows to be good where they have one.
+pub trait Sk: Copy {
+    /// Its address.
+    fn addr(self) -> u64;
+
+    /// Reads a `T` at an offset of a structure that [`Sk::addr`] or a pointer read from it leads to.
+    fn load<T: Copy>(base: u64, offset: u64) -> T;
+
+    /// The same socket as `struct tcp_sock`; 0 if it is none.
+    fn tcp(self) -> u64;
+
+    /// See [`is_tcp`].
+    #[inline(always)]
+    fn is_tcp(self) -> bool {
+        Self::load::<u16>(self.addr(), offset!(sk_protocol)) == IPPROTO_TCP
+    }
+
+    /// See [`state_of`].
+    #[inline(always)]
+    fn state(self) -> u32 {
+        u32::from(Self::load::<u8>(self.addr(), offset!(skc_state)))
+    }
+
+    /// See [`socket_of`].
+    #[inline(always)]
+    fn socket(self) -> u64 {
+        Self::load(self.addr(), offset!(sk_socket))
+    }
+
+    /// See [`is_dead`].
+    #[inline(always)]
+    fn is_dead(self) -> bool {
+        Self::load::<u64>(self.addr(), offset!(skc_flags)) & SOCK_DEAD != 0
+    }
+
+    /// See [`kernel_cookie`].
+    #[inline(always)]
+    fn cookie(self) -> u64 {
+        Self::load(self.addr(), offset!(skc_cookie))
+    }
+
+    /// See [`error_of`].
+    #[inline(always)]
+    fn error(self) -> u32 {
+        Self::load(self.addr(), offset!(sk_err))
+    }
+
+    /// Whether user space still refers to the file of its `struct socket`, which is not 0.
+    ///
+    /// Kernel sockets have no file. While the last reference is being dropped the file is still there,
+    /// with its counter run out: `f_count` is 0, `f_ref` (6.13, include/linux/file_ref.h) is negative.
+    #[inline(always)]
+    fn has_live_file(socket: u64) -> bool {
+        let file: u64 = Self::load(socket, offset!(socket_file));
+        if file == 0 {
+            return false;
+        }
+        let count: i64 = Self::load(file, offset!(f_count));
+        if config!(file_ref) == 1 {
+            count >= 0
+        } else {
+            count > 0
+        }
+    }
+
+    /// See [`seqs`].
+    #[inline(always)]
+    fn seqs(self) -> Seqs {
+        let tcp = self.tcp();
+        if tcp == 0 {
+            return Seqs::default();
+        }
+        Seqs {
+            rcv_nxt: Self::load(tcp, offset!(rcv_nxt)),
+            copied_seq: Self::load(tcp, offset!(copied_seq)),
+            write_seq: Self::load(tcp, offset!(write_seq)),
+            snd_una: Self::load(tcp, offset!(snd_una)),
+        }
+    }
+}
+
+/// By address alone: every read is a call of `bpf_probe_read_kernel`.
+#[derive(Clone, Copy)]
+pub struct Probed(pub u64);
+
+impl Sk for Probed {
+    #[inline(always)]
+    fn addr(self) -> u64 {
+        self.0
+    }
+
+    #[inline(always)]
+    fn load<T: Copy>(base: u64, offset: u64) -> T {
+        read(base, offset)
+    }
+
+    #[inline(always)]
+    fn tcp(self) -> u64 {
+        self.0
+    }
+}
+
+/// By a pointer whose type the verifier knows, as `tp_btf`, `fentry` and `fexit` get it: every read is a
+/// load, and one that faults gives 0.
+#[derive(Clone, Copy)]
+pub struct Typed(pub u64);
+
+impl Sk for Typed {
+    #[inline(always)]
+    fn addr(self) -> u64 {
+        self.0
+    }
+
+    #[inline(always)]
+    fn load<T: Copy>(base: u64, offset: u64) -> T {
+        // SAFETY: the verifier checks that the pointer is typed and that the offset is one of the
+        // type's members; the kernel catches faults.
+        unsafe { core::ptr::read_volatile(base.wrapping_add(offset) as *const T) }
+    }
+
+    #[inline(always)]
+    fn tcp(self) -> u64 {
+        // SAFETY: the helper checks what it is given.
+        unsafe { bpf_skc_to_tcp_sock(self.0 as *mut _) as u64 }
+    }
 }
 
 /// Whether `sk` is a TCP socket of IPv4 or IPv6. MPTCP, SCTP and DCCP share TCP's tracepoints.
 #[inline(always)]
 pub fn is_tcp(sk: u64) -> bool {
-    protocol(sk) == IPPROTO_TCP
+    Probed(sk).is_tcp()
 }
 
 /// `sk->sk_state`.
 #[inline(always)]
 pub fn state_of(sk: u64) -> u32 {
-    u32::from(read::<u8>(sk, offset!(skc_state)))
+    Probed(sk).state()
 }
 
 /// `sk->sk_socket`: 0 while queued for accept() and after release.
 #[inline(always)]
 pub fn socket_of(sk: u64) -> u64 {
-    read(sk, offset!(sk_socket))
+    Probed(sk).socket()
 }
 
 /// Whether the owner has released it (`SOCK_DEAD`).
 #[inline(always)]
 pub fn is_dead(sk: u64) -> bool {
-    read::<u64>(sk, offset!(skc_flags)) & SOCK_DEAD != 0
+    Probed(sk).is_dead()
 }
 
 /// `sk->sk_err`.
 #[inline(always)]
 pub fn error_of(sk: u64) -> u32 {
-    read(sk, offset!(sk_err))
-}
-
-/// Whether user space still refers to the `struct socket`'s file.
-///
-/// Kernel sockets have no file. While the last reference is being dropped the file is still there,
-/// with its counter run out: `f_count` is 0, `f_ref` (6.13, include/linux/file_ref.h) is negative.
-#[inline(always)]
-pub fn has_live_file(socket: u64) -> bool {
-    let file: u64 = read(socket, offset!(socket_file));
-    if file == 0 {
-        return false;
-    }
-    let count: i64 = read(file, offset!(f_count));
-    if config!(file_ref) == 1 {
-        count >= 0
-    } else {
-        count > 0
-    }
+    Probed(sk).error()
 }
 
 /// Inode number of a `struct socket`.
@@ -123,7 +231,7 @@ pub fn inode_of(socket: u64) -> u32 {
 /// `sk->sk_cookie`: 0 until somebody has asked the kernel for it.
 #[inline(always)]
 pub fn kernel_cookie(sk: u64) -> u64 {
-    read(sk, offset!(skc_cookie))
+    Probed(sk).cookie()
 }
 
 /// Whether a cookie is one we made up.
@@ -255,12 +363,7 @@ unsafe fn map_v4(to: *mut [u8; 16], v4: u32) {
 /// Where the streams of `sk` stand.
 #[inline(always)]
 pub fn seqs(sk: u64) -> Seqs {
-    Seqs {
-        rcv_nxt: read(sk, offset!(rcv_nxt)),
-        copied_seq: read(sk, offset!(copied_seq)),
-        write_seq: read(sk, offset!(write_seq)),
-        snd_una: read(sk, offset!(snd_una)),
-    }
+    Probed(sk).seqs()
 }
 
 /// Bytes received and bytes acknowledged since the connection began.

@@ -10,7 +10,7 @@ use socktrace_common::wire::sock_flag;
 use crate::globals::config;
 use crate::maps::{SUSPECTS, count};
 use crate::owners;
-use crate::sock::{self, state};
+use crate::sock::{self, Probed, Sk, state};
 
 /// `BPF_ANY` and `BPF_NOEXIST`.
 const ANY: u64 = 0;
@@ -37,7 +37,7 @@ pub fn cookie_of(sk: u64, source: CookieSource) -> u64 {
     if let Some(entry) = SUSPECTS.get_ptr(sk) {
         // SAFETY: the map gave the pointer.
         let entry = unsafe { &*entry };
-        if !is_anothers(entry, sk) {
+        if !is_anothers(entry, Probed(sk)) {
             return entry.cookie;
         }
     }
@@ -63,12 +63,12 @@ pub fn cookie_or_new(sk: u64, source: CookieSource, now: u64) -> u64 {
 
 /// Puts `sk` into the table, under `since`.
 #[inline(always)]
-pub fn add(sk: u64, cookie: u64, since_ns: u64, sk_err: u32, found: bool) {
+pub fn add(sk: impl Sk, cookie: u64, since_ns: u64, sk_err: u32, found: bool) {
     let flags = if found { entry_flag::FOUND } else { 0 };
     let entry = SuspectEntry {
         cookie,
         since_ns,
-        seqs: sock::seqs(sk),
+        seqs: sk.seqs(),
         sk_err,
         flags,
         episode: 0,
@@ -76,10 +76,9 @@ pub fn add(sk: u64, cookie: u64, since_ns: u64, sk_err: u32, found: bool) {
     };
     // A walk must not replace what a probe has put there meanwhile; a probe replaces what a missed
     // release left behind.
+    let sk = sk.addr();
     match SUSPECTS.insert(sk, entry, if found { NOEXIST } else { ANY }) {
-        Ok(()) => {
-            count!(suspects_added);
-        }
+        Ok(()) => {}
         // What a reading finds it also tells of: nothing is lost if the table has no room.
         Err(_) if found => {}
         Err(_) => {
@@ -113,9 +112,8 @@ pub fn listed(sk: u64) -> u8 {
 /// Takes `sk` out of the table.
 #[inline(always)]
 pub fn remove(sk: u64) {
-    if SUSPECTS.remove(sk).is_ok() {
-        count!(suspects_removed);
-    }
+    // It may have been taken out by a walk.
+    let _ = SUSPECTS.remove(sk);
 }
 
 /// Whether what happens to `entry` is told to the agent: it knows of it, or soon will.
@@ -139,6 +137,6 @@ pub fn is_leakable(sk: u64, tcp_state: u32) -> bool {
 /// Whether `entry`, found under the address of `sk`, is about another socket that had the address
 /// before: its release was missed.
 #[inline(always)]
-pub fn is_anothers(entry: &SuspectEntry, sk: u64) -> bool {
-    !sock::is_synthetic(entry.cookie) && sock::kernel_cookie(sk) != entry.cookie
+pub fn is_anothers(entry: &SuspectEntry, sk: impl Sk) -> bool {
+    !sock::is_synthetic(entry.cookie) && sk.cookie() != entry.cookie
 }

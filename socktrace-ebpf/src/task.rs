@@ -17,14 +17,20 @@ const PF_KTHREAD: u32 = 0x0020_0000;
 /// Bytes of a `struct upid` (include/linux/pid.h): a number and a pointer.
 const UPID: u64 = 16;
 
-/// The current thread's process and its own number.
+/// The current thread in one word: its process in the upper half, its own number in the lower.
 #[inline(always)]
-pub fn ids() -> (u32, u32) {
+pub fn who() -> u64 {
     if config!(pid_level) != 0 {
-        return numbers(current_task());
+        let (tgid, tid) = numbers(current_task());
+        return u64::from(tgid) << 32 | u64::from(tid);
     }
-    let pid_tgid = bpf_get_current_pid_tgid();
-    ((pid_tgid >> 32) as u32, pid_tgid as u32)
+    bpf_get_current_pid_tgid()
+}
+
+/// Process and thread of [`who`].
+#[inline(always)]
+pub fn split(who: u64) -> (u32, u32) {
+    ((who >> 32) as u32, who as u32)
 }
 
 /// A task's process and its own number.
@@ -42,7 +48,7 @@ pub fn ids_of(task: u64) -> (u32, u32) {
 /// The current thread with its name.
 #[inline(always)]
 pub fn current() -> Task {
-    let (tgid, tid) = ids();
+    let (tgid, tid) = split(who());
     Task {
         tgid,
         tid,

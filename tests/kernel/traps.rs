@@ -51,7 +51,7 @@ fn refused(stage: &Stage) {
     let tracing = stage.tracing_with(&["--pid", &mine, "--port", &port]);
     let running = stage.agent("run", &[]);
     let mut watch = tracing.watch();
-    let before = maps::keys(running.pid(), "OWNERS");
+    let before = maps::sockets(running.pid());
     for _ in 0..REFUSED {
         let error = connect(&tcp_socket(), deaf.address()).expect_err("nobody listens there");
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
@@ -86,14 +86,10 @@ fn refused(stage: &Stage) {
 fn unanswered(stage: &Stage) {
     let running = stage.agent("run", &[]);
     let queue = DeafQueue::new();
-    let before = maps::keys(running.pid(), "OWNERS");
+    let before = maps::sockets(running.pid());
     let held: Vec<OwnedFd> = (0..UNANSWERED / 10).map(|_| queue.knock()).collect();
-    let is_known = |sockets: usize| {
-        maps::keys(running.pid(), "OWNERS")
-            .difference(&before)
-            .count()
-            >= sockets
-    };
+    let is_known =
+        |sockets: usize| maps::sockets(running.pid()).difference(&before).count() >= sockets;
     assert!(
         until(FOUND, || is_known(held.len())),
         "connects are not seen at all"
@@ -108,7 +104,7 @@ fn unanswered(stage: &Stage) {
 /// Other cases run at the same time, so that a few entries come and go; but not as many as were made.
 #[track_caller]
 fn leaves_nothing(agent: u32, before: &HashSet<u64>, made: usize) {
-    let left = || maps::keys(agent, "OWNERS").difference(before).count();
+    let left = || maps::sockets(agent).difference(before).count();
     assert!(
         until(FOUND, || left() < made / 8),
         "{} entries are left of {made}",

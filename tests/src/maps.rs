@@ -5,12 +5,12 @@ use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::{fs, ptr};
 
 /// Commands of bpf(2) (`enum bpf_cmd`, include/uapi/linux/bpf.h).
-const MAP_GET_NEXT_KEY: libc::c_int = 4;
+const MAP_LOOKUP_ELEM: libc::c_int = 1;
 const MAP_GET_FD_BY_ID: libc::c_int = 14;
 const OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 
-/// More steps than any table takes that a test looks at.
-const MOST_STEPS: usize = 1 << 20;
+/// Sockets of one set.
+const WAYS: usize = 8;
 
 /// The beginning of `struct bpf_map_info`.
 #[derive(Default)]
@@ -37,30 +37,27 @@ struct Attributes {
     second: u64,
 }
 
-/// The keys, 8 bytes each, in the hash table `name` of the process `pid`.
+/// Addresses of the sockets that the agent `pid` knows: the first words of each set in its table of sockets.
 ///
 /// # Panics
 ///
 /// If the process has no such table.
 #[must_use]
 #[track_caller]
-pub fn keys(pid: u32, name: &str) -> HashSet<u64> {
-    let map = ids(pid)
+pub fn sockets(pid: u32) -> HashSet<u64> {
+    let (info, map) = ids(pid)
         .into_iter()
         .filter_map(by_id)
-        .find(|map| is_named(map, name))
-        .unwrap_or_else(|| panic!("process {pid} has no table {name}"));
-    let mut keys = HashSet::new();
-    let mut last = None;
-    for _ in 0..MOST_STEPS {
-        // A key that has been taken out meanwhile is followed by the first one again.
-        let Some(key) = after(&map, last) else {
-            return keys;
-        };
-        keys.insert(key);
-        last = Some(key);
+        .find_map(|map| Some((info_of(&map)?, map)))
+        .unwrap_or_else(|| panic!("process {pid} has no table SOCKETS"));
+    let words = usize::try_from(info.value_size).expect("a small number") / size_of::<u64>();
+    let mut set = vec![0_u64; words];
+    let mut sockets = HashSet::new();
+    for index in 0..info.max_entries {
+        assert!(look_up(&map, index, &mut set), "set {index} cannot be read");
+        sockets.extend(set.iter().take(WAYS).filter(|tag| **tag != 0));
     }
-    panic!("the table {name} has no end")
+    sockets
 }
 
 /// The ids of a process's tables, from /proc/PID/fdinfo.
@@ -86,7 +83,8 @@ fn by_id(id: u32) -> Option<OwnedFd> {
     Some(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-fn is_named(map: &OwnedFd, name: &str) -> bool {
+/// What the kernel says of a table, if it is the table of sockets.
+fn info_of(map: &OwnedFd) -> Option<MapInfo> {
     let mut info = MapInfo::default();
     let mut attributes = Attributes {
         which: map.as_raw_fd().cast_unsigned(),
@@ -94,22 +92,19 @@ fn is_named(map: &OwnedFd, name: &str) -> bool {
         first: (&raw mut info) as u64,
         second: 0,
     };
-    bpf(OBJ_GET_INFO_BY_FD, &mut attributes).is_some()
-        && info.key_size == 8
-        && info.name.split(|byte| *byte == 0).next() == Some(name.as_bytes())
+    bpf(OBJ_GET_INFO_BY_FD, &mut attributes)?;
+    info.name.starts_with(b"SOCKETS\0").then_some(info)
 }
 
-/// The key behind `last`, the first one without it; `None` at the end.
-fn after(map: &OwnedFd, last: Option<u64>) -> Option<u64> {
-    let mut key = 0_u64;
-    let last = last.as_ref().map_or(ptr::null(), ptr::from_ref);
+/// Reads one element of an array; false if it cannot be read.
+fn look_up(map: &OwnedFd, index: u32, value: &mut [u64]) -> bool {
     let mut attributes = Attributes {
         which: map.as_raw_fd().cast_unsigned(),
         length: 0,
-        first: last as u64,
-        second: (&raw mut key) as u64,
+        first: (&raw const index) as u64,
+        second: value.as_mut_ptr() as u64,
     };
-    bpf(MAP_GET_NEXT_KEY, &mut attributes).map(|_| key)
+    bpf(MAP_LOOKUP_ELEM, &mut attributes).is_some()
 }
 
 fn bpf(command: libc::c_int, attributes: &mut Attributes) -> Option<libc::c_long> {

@@ -14,7 +14,7 @@ use socktrace_common::wire::{Accept, kind, role};
 use crate::globals::config;
 use crate::output::{emit, now};
 use crate::owners;
-use crate::sock;
+use crate::sock::{self, Probed, Sk, Typed};
 use crate::suspects::{self, CookieSource};
 use crate::task;
 
@@ -27,20 +27,21 @@ pub fn accept_fexit(ctx: FExitContext) -> i32 {
     } else {
         ctx.arg(4)
     };
-    accepted(sk as u64);
+    accepted(Typed(sk as u64));
     0
 }
 
 /// Else: misses accepts when more threads block in accept() than the probe has instances for.
 #[kretprobe(function = "inet_csk_accept")]
 pub fn accept_kretprobe(ctx: RetProbeContext) -> u32 {
-    accepted(ctx.ret::<*const core::ffi::c_void>() as u64);
+    accepted(Probed(ctx.ret::<*const core::ffi::c_void>() as u64));
     0
 }
 
 #[inline(always)]
-fn accepted(sk: u64) {
-    if sk == 0 || !sock::is_tcp(sk) {
+fn accepted(sock: impl Sk) {
+    let sk = sock.addr();
+    if sk == 0 || !sock.is_tcp() {
         return;
     }
     if config!(mode) != mode::TRACE {

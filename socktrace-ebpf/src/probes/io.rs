@@ -12,15 +12,16 @@ use aya_ebpf::programs::BtfTracePointContext;
 use socktrace_common::wire::touch_op;
 
 use crate::owners;
-use crate::sock;
+use crate::sock::{Sk as _, Typed};
 
 /// A receive call ended; 0 bytes may be the end of the stream.
 #[btf_tracepoint(function = "sock_recv_length")]
 pub fn io_recv_length(ctx: BtfTracePointContext) -> i32 {
     let sk: *const core::ffi::c_void = ctx.arg(0);
     let length: i32 = ctx.arg(1);
-    if length >= 0 && sock::is_tcp(sk as u64) {
-        owners::received(sk as u64, i64::from(length));
+    let sk = Typed(sk as u64);
+    if length >= 0 && sk.is_tcp() {
+        owners::received(sk, length);
     }
     0
 }
@@ -30,7 +31,7 @@ pub fn io_recv_length(ctx: BtfTracePointContext) -> i32 {
 pub fn io_send_length(ctx: BtfTracePointContext) -> i32 {
     let sk: *const core::ffi::c_void = ctx.arg(0);
     let length: i32 = ctx.arg(1);
-    if length > 0 && sock::is_tcp(sk as u64) {
+    if length > 0 && Typed(sk as u64).is_tcp() {
         owners::touched(sk as u64, touch_op::SEND);
     }
     0
@@ -40,7 +41,7 @@ pub fn io_send_length(ctx: BtfTracePointContext) -> i32 {
 #[btf_tracepoint(function = "tcp_rcv_space_adjust")]
 pub fn io_rcv_space_adjust(ctx: BtfTracePointContext) -> i32 {
     let sk: *const core::ffi::c_void = ctx.arg(0);
-    if sock::is_tcp(sk as u64) {
+    if Typed(sk as u64).is_tcp() {
         owners::touched(sk as u64, touch_op::RECV);
     }
     0

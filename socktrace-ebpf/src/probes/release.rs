@@ -15,7 +15,7 @@ use crate::globals::{config, offset};
 use crate::maps::SUSPECTS;
 use crate::output::{emit, now};
 use crate::owners;
-use crate::sock::{self, read, state};
+use crate::sock::{self, Probed, Sk, Typed, read, state};
 use crate::suspects::{self, CookieSource};
 use crate::task;
 
@@ -23,15 +23,23 @@ use crate::task;
 #[fentry(function = "inet_release")]
 pub fn release_fentry(ctx: FEntryContext) -> i32 {
     let socket: *const core::ffi::c_void = ctx.arg(0);
-    released_socket(socket as u64);
+    let sk: u64 = Typed::load(socket as u64, offset!(socket_sk));
+    if sk != 0 {
+        released_sk(Typed(sk));
+    }
     0
 }
 
 /// Else: no fentry (a kernel without trampolines, or forbidden); needs the root of cgroup v2.
 #[cgroup_sock(sock_release)]
 pub fn release_cgroup(ctx: SockContext) -> i32 {
-    // The context of this program type *is* the `struct sock` (`__cgroup_bpf_run_filter_sk`).
-    released(ctx.sock as u64);
+    // The context of this program type *is* the `struct sock` (`__cgroup_bpf_run_filter_sk`); the
+    // kernel turns loads of the fields of `struct bpf_sock` into loads of its own.
+    // SAFETY: the kernel calls with a valid context.
+    let (protocol, tcp_state) = unsafe { ((*ctx.sock).protocol, (*ctx.sock).state) };
+    if protocol == u32::from(sock::IPPROTO_TCP) {
+        released(ctx.sock as u64, tcp_state);
+    }
     1
 }
 
@@ -39,25 +47,23 @@ pub fn release_cgroup(ctx: SockContext) -> i32 {
 #[kprobe]
 pub fn release_kprobe(ctx: ProbeContext) -> u32 {
     if let Some(socket) = ctx.arg::<*const core::ffi::c_void>(0) {
-        released_socket(socket as u64);
+        let sk: u64 = read(socket as u64, offset!(socket_sk));
+        if sk != 0 {
+            released_sk(Probed(sk));
+        }
     }
     0
 }
 
 #[inline(always)]
-fn released_socket(socket: u64) {
-    let sk: u64 = read(socket, offset!(socket_sk));
-    if sk != 0 {
-        released(sk);
+fn released_sk(sk: impl Sk) {
+    if sk.is_tcp() {
+        released(sk.addr(), sk.state());
     }
 }
 
 #[inline(always)]
-fn released(sk: u64) {
-    if !sock::is_tcp(sk) {
-        return;
-    }
-    let tcp_state = sock::state_of(sk);
+fn released(sk: u64, tcp_state: u32) {
     if config!(mode) == mode::TRACE {
         let at = now();
         let cookie = suspects::cookie_or_new(sk, CookieSource::Seen, at);
@@ -75,7 +81,7 @@ fn released(sk: u64) {
         let at = now();
         // SAFETY: the map gave the pointer; it is removed only below.
         let entry = unsafe { &*entry };
-        if suspects::is_streamed(entry, at) && !suspects::is_anothers(entry, sk) {
+        if suspects::is_streamed(entry, at) && !suspects::is_anothers(entry, Probed(sk)) {
             send(sk, entry.cookie, tcp_state, at);
         }
         suspects::remove(sk);
@@ -92,7 +98,7 @@ fn traced(sk: u64, tcp_state: u32) -> bool {
 #[inline(always)]
 fn send(sk: u64, cookie: u64, tcp_state: u32, at: u64) {
     let (received, acked) = sock::bytes(sk);
-    let opened_ns = owners::of(sk).map_or(0, |owner| owner.opened_ns);
+    let opened_ns = owners::slot_of(sk).map_or(0, |slot| slot.opened_ns);
     let (exiting, kthread) = task::exiting_and_kthread();
     let mut flags = 0;
     if exiting {

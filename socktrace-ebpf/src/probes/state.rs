@@ -10,15 +10,16 @@ use aya_ebpf::helpers::generated::bpf_get_socket_cookie;
 use aya_ebpf::macros::{btf_tracepoint, tracepoint};
 use aya_ebpf::programs::{BtfTracePointContext, TracePointContext};
 use socktrace_common::config::mode;
-use socktrace_common::wire::{Connect, StateChange, kind, role};
+use socktrace_common::wire::{Connect, StateChange, Task, kind, role};
 
 use crate::globals::config;
 use crate::log::debug;
 use crate::maps::SUSPECTS;
 use crate::output::{emit, now};
 use crate::owners;
-use crate::sock::{self, state};
+use crate::sock::{self, Probed, Sk, Typed, state};
 use crate::suspects::{self, CookieSource};
+use crate::task;
 
 /// First choice: no tracefs, no copying of arguments.
 #[btf_tracepoint(function = "inet_sock_set_state")]
@@ -30,7 +31,7 @@ pub fn state_tp_btf(ctx: BtfTracePointContext) -> i32 {
         return 0;
     }
     // The closure keeps the helper's call at the few places that need a cookie.
-    changed(sk as u64, old as u32, new as u32, || {
+    changed(Typed(sk as u64), old as u32, new as u32, || {
         if config!(cookie_helper) == 1 {
             // SAFETY: `sk` is the tracepoint's own argument, which the verifier trusts.
             CookieSource::Helper(unsafe { bpf_get_socket_cookie(sk.cast_mut()) })
@@ -58,7 +59,7 @@ pub fn state_tracepoint(ctx: TracePointContext) -> u32 {
     };
     debug!(&ctx, "state {} {}", old, new);
     if concerns(new as u32) {
-        changed(sk, old as u32, new as u32, || CookieSource::Seen);
+        changed(Probed(sk), old as u32, new as u32, || CookieSource::Seen);
     }
     0
 }
@@ -69,13 +70,13 @@ fn concerns(new: u32) -> bool {
     config!(mode) == mode::TRACE
         || matches!(
             new,
-            state::SYN_SENT | state::CLOSE_WAIT | state::FIN_WAIT2 | state::CLOSE
+            state::SYN_SENT | state::SYN_RECV | state::CLOSE_WAIT | state::FIN_WAIT2 | state::CLOSE
         )
 }
 
 #[inline(always)]
-fn changed(sk: u64, old: u32, new: u32, cookie: impl Fn() -> CookieSource) {
-    if !sock::is_tcp(sk) {
+fn changed(sk: impl Sk, old: u32, new: u32, cookie: impl Fn() -> CookieSource) {
+    if !sk.is_tcp() {
         return;
     }
     if config!(mode) == mode::TRACE {
@@ -84,6 +85,7 @@ fn changed(sk: u64, old: u32, new: u32, cookie: impl Fn() -> CookieSource) {
     }
     match new {
         state::SYN_SENT => connecting(sk),
+        state::SYN_RECV if old != state::SYN_SENT => owners::born(sk.addr()),
         state::CLOSE_WAIT | state::FIN_WAIT2 => entered(sk, new, cookie),
         state::CLOSE => closed(sk, old, cookie),
         _ => {}
@@ -93,29 +95,31 @@ fn changed(sk: u64, old: u32, new: u32, cookie: impl Fn() -> CookieSource) {
 /// connect() has begun, in the thread that called it. Connections of the kernel itself have no file
 /// and belong to nobody.
 #[inline(always)]
-fn connecting(sk: u64) {
-    let socket = sock::socket_of(sk);
-    if socket != 0 && sock::has_live_file(socket) {
-        owners::opened(sk, 0, role::CONNECTED);
+fn connecting<S: Sk>(sk: S) {
+    let socket = sk.socket();
+    if socket != 0 && S::has_live_file(socket) {
+        owners::opened(sk.addr(), 0, role::CONNECTED);
+    } else {
+        owners::born(sk.addr());
     }
 }
 
 /// The peer's FIN has come (CLOSE_WAIT), or ours was acknowledged (FIN_WAIT2).
 #[inline(always)]
-fn entered(sk: u64, new: u32, cookie: impl Fn() -> CookieSource) {
-    let socket = sock::socket_of(sk);
+fn entered<S: Sk>(sk: S, new: u32, cookie: impl Fn() -> CookieSource) {
+    let socket = sk.socket();
     if socket == 0 {
         // Without a `struct socket` it is an orphan, or it waits in an accept queue.
-        if new == state::FIN_WAIT2 || sock::is_dead(sk) {
+        if new == state::FIN_WAIT2 || sk.is_dead() {
             return;
         }
-    } else if !sock::has_live_file(socket) {
+    } else if !S::has_live_file(socket) {
         return;
     }
     let since = now();
     suspects::add(
         sk,
-        suspects::cookie_or_new(sk, cookie(), since),
+        suspects::cookie_or_new(sk.addr(), cookie(), since),
         since,
         0,
         false,
@@ -124,23 +128,23 @@ fn entered(sk: u64, new: u32, cookie: impl Fn() -> CookieSource) {
 
 /// TCP is over. If a file still refers to the socket, that is the class others lose.
 #[inline(always)]
-fn closed(sk: u64, old: u32, cookie: impl Fn() -> CookieSource) {
+fn closed<S: Sk>(sk: S, old: u32, cookie: impl Fn() -> CookieSource) {
     // A listener closes from within its release, and what was never established is no leak.
     if matches!(old, state::LISTEN | state::SYN_SENT | state::CLOSE) {
         return;
     }
-    let socket = sock::socket_of(sk);
+    let socket = sk.socket();
     if socket == 0 {
-        if sock::is_dead(sk) {
+        if sk.is_dead() {
             return;
         }
         // The kernel gave up a connection that waited in an accept queue; it may still be accepted.
-    } else if !sock::has_live_file(socket) {
+    } else if !S::has_live_file(socket) {
         return;
     }
     let at = now();
-    let error = sock::error_of(sk);
-    if let Some(entry) = SUSPECTS.get_ptr_mut(sk) {
+    let error = sk.error();
+    if let Some(entry) = SUSPECTS.get_ptr_mut(sk.addr()) {
         // SAFETY: the map gave the pointer; the field is written nowhere else while the socket lives.
         let entry = unsafe {
             (*entry).sk_err = error;
@@ -148,14 +152,14 @@ fn closed(sk: u64, old: u32, cookie: impl Fn() -> CookieSource) {
         };
         if !suspects::is_anothers(entry, sk) {
             if suspects::is_streamed(entry, at) {
-                send(sk, entry.cookie, old, state::CLOSE, at);
+                send(sk.addr(), entry.cookie, old, state::CLOSE, at);
             }
             return;
         }
     }
     suspects::add(
         sk,
-        suspects::cookie_or_new(sk, cookie(), at),
+        suspects::cookie_or_new(sk.addr(), cookie(), at),
         at,
         error,
         false,
@@ -164,11 +168,12 @@ fn closed(sk: u64, old: u32, cookie: impl Fn() -> CookieSource) {
 
 /// Everything is told.
 #[inline(always)]
-fn trace(sk: u64, old: u32, new: u32, source: CookieSource) {
+fn trace<S: Sk>(sock: S, old: u32, new: u32, source: CookieSource) {
+    let sk = sock.addr();
     let at = now();
     let cookie = suspects::cookie_or_new(sk, source, at);
     if new == state::SYN_SENT {
-        connecting(sk);
+        connecting(sock);
     }
     if sock::is_synthetic(cookie) {
         owners::keep_cookie(sk, cookie);
@@ -178,8 +183,8 @@ fn trace(sk: u64, old: u32, new: u32, source: CookieSource) {
     }
     send(sk, cookie, old, new, at);
     if new == state::CLOSE && sock::is_synthetic(cookie) {
-        let socket = sock::socket_of(sk);
-        if socket == 0 || !sock::has_live_file(socket) {
+        let socket = sock.socket();
+        if socket == 0 || !S::has_live_file(socket) {
             // Its release has been, or none will come.
             owners::forget(sk);
         }
@@ -189,17 +194,24 @@ fn trace(sk: u64, old: u32, new: u32, source: CookieSource) {
 /// Tells that a connect() has ended: only now the local port is known.
 #[inline(always)]
 fn connected(sk: u64, cookie: u64, new: u32, at: u64) {
-    let Some(owner) = owners::of(sk) else { return };
-    if owner.role != role::CONNECTED {
+    let Some(slot) = owners::slot_of(sk) else {
+        return;
+    };
+    if slot.role != role::CONNECTED {
         return;
     }
+    let (tgid, tid) = task::split(slot.opener);
     emit::<Connect>(kind::CONNECT, at, |to, header| {
         // SAFETY: `to` is the reserved space of a whole `Connect`.
         unsafe {
             (*to).header = header;
             sock::describe(&raw mut (*to).sock, sk, cookie, new);
-            (*to).task = owner.task;
-            (*to).started_ns = owner.opened_ns;
+            (*to).task = Task {
+                tgid,
+                tid,
+                comm: slot.comm,
+            };
+            (*to).started_ns = slot.opened_ns;
         }
     });
 }

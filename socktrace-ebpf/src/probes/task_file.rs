@@ -12,7 +12,7 @@ use socktrace_common::wire::{Held, Task, kind, sock_flag};
 
 use crate::globals::{config, offset};
 use crate::output::{now, plain_header, write_record};
-use crate::sock::{self, read, state};
+use crate::sock::{self, Probed, read, state};
 use crate::{naming, suspects, task};
 
 /// The kernel's context: four slots of 8 bytes.
@@ -59,7 +59,7 @@ pub extern "C" fn truth_task_file(ctx: *const TaskFile) -> i32 {
     };
     let listed = suspects::listed(sk);
     if listed == sock_flag::UNLISTED && leakable {
-        suspects::add(sk, cookie, at, sock::error_of(sk), true);
+        suspects::add(Probed(sk), cookie, at, sock::error_of(sk), true);
     }
     let leader: u64 = read(task, offset!(group_leader));
     let (tgid, tid) = task::ids_of(task);

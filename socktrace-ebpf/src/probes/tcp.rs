@@ -9,7 +9,7 @@
 use socktrace_common::wire::{Unheld, kind, sock_flag};
 
 use crate::output::{now, plain_header, write_record};
-use crate::sock::{self, state};
+use crate::sock::{self, Probed, state};
 use crate::{naming, suspects};
 
 /// The kernel's context.
@@ -37,7 +37,7 @@ pub extern "C" fn truth_tcp(ctx: *const Tcp) -> i32 {
     let cookie = naming::of_queued(sk_common);
     let listed = suspects::listed(sk);
     if listed == sock_flag::UNLISTED {
-        suspects::add(sk, cookie, at, 0, true);
+        suspects::add(Probed(sk), cookie, at, 0, true);
     }
     let mut unheld = Unheld {
         header: plain_header::<Unheld>(kind::UNHELD, at),

@@ -13,7 +13,7 @@ use crate::globals::offset;
 use crate::maps::{ASKED, SCRATCH, SUSPECTS, WALK};
 use crate::output::{now, plain_header, write_record};
 use crate::owners;
-use crate::sock::{self, read};
+use crate::sock::{self, Probed, read};
 use crate::suspects;
 use crate::task;
 
@@ -80,7 +80,8 @@ fn visit(
     let mut progress = false;
     if made_progress(&entry.seqs, &seqs, sock::state_of(sk)) {
         progress = reported;
-        next.since_ns = last_moved(control, sk, &entry.seqs, &seqs);
+        // A use is dated to the first in its jiffy, which may have begun before the socket became a suspect.
+        next.since_ns = last_moved(control, sk, &entry.seqs, &seqs).max(entry.since_ns);
         next.seqs = seqs;
         next.flags &= !(entry_flag::REPORTED | entry_flag::FOUND);
         if reported {
@@ -152,7 +153,7 @@ fn tell(
 /// Whether the entry's socket is gone: its release was missed.
 #[inline(always)]
 fn is_stale(sk: u64, entry: &SuspectEntry) -> bool {
-    sock::is_dead(sk) || suspects::is_anothers(entry, sk)
+    sock::is_dead(sk) || suspects::is_anothers(entry, Probed(sk))
 }
 
 /// When bytes moved last, as well as can be told: the newest use by a thread, the last

@@ -364,6 +364,8 @@ impl Loader<'_> {
             wakeup_bytes,
             pid_level: self.pids.level,
             pid_ns: self.pids.inum,
+            socket_sets: self.options.sizes.socket_sets(),
+            reserved: 0,
         }
     }
 }

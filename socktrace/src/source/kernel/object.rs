@@ -6,6 +6,7 @@ use aya::programs::{
 };
 use aya::{Btf, Ebpf, EbpfError, EbpfLoader};
 use socktrace_common::config::{Config, Offsets};
+use socktrace_common::maps::WAYS;
 use zerocopy::IntoBytes as _;
 
 use super::{cgroup, sys};
@@ -29,6 +30,15 @@ pub struct Sizes {
     pub owners: u32,
 }
 
+impl Sizes {
+    /// Sets in the table of sockets. Twice the slots that are wanted: a socket finds no room only where
+    /// all four of its sets are full, which then happens to one in a million.
+    pub(super) fn socket_sets(self) -> u32 {
+        let ways = u32::try_from(WAYS).unwrap_or(u32::MAX);
+        self.owners.div_ceil(ways).saturating_mul(2).max(1)
+    }
+}
+
 /// Loads the object's maps and prepares its programs; no program is in the kernel yet.
 pub(super) fn load(
     btf: &Btf,
@@ -42,7 +52,7 @@ pub(super) fn load(
         .override_global("OFFSETS", offsets.as_bytes(), true)
         .map_max_entries("EVENTS", sizes.ring_bytes)
         .map_max_entries("SUSPECTS", sizes.suspects)
-        .map_max_entries("OWNERS", sizes.owners)
+        .map_max_entries("SOCKETS", config.socket_sets)
         .load(&OBJECT.0)
 }
 
