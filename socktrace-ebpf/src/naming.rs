@@ -35,6 +35,7 @@ pub fn of_held(sk: u64, file: *const c_void) -> u64 {
 /// Has the kernel give a cookie to the socket of `file`.
 #[inline(always)]
 fn name(file: *const c_void) {
+    let to_sk = offset!(socket_sk) as usize;
     // SAFETY: the iterator's own pointer, which the verifier trusts; the kernel checks that it is a
     // socket's. A load through what it returns is checked by the verifier and cannot fault.
     unsafe {
@@ -42,7 +43,7 @@ fn name(file: *const c_void) {
         if socket.is_null() {
             return;
         }
-        let member: *const *mut c_void = socket.byte_add(offset!(socket_sk) as usize).cast();
+        let member: *const *mut c_void = socket.byte_add(to_sk).cast();
         bpf_get_socket_cookie(member.read_volatile());
     }
 }

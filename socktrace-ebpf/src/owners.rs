@@ -23,11 +23,12 @@ pub fn opened(sk: u64, cookie: u64, how: u32) {
         return;
     };
     let slot = place.slot();
+    let traced = config!(mode) == mode::TRACE;
     slots::blank(slot);
     // SAFETY: the map gave the slot, and nobody else uses the socket yet.
     unsafe {
         (*slot).cookie = cookie;
-        if config!(mode) == mode::TRACE {
+        if traced {
             (*slot).comm = task::current().comm;
         }
         (*slot).opened_ns = now();
@@ -161,12 +162,13 @@ pub unsafe fn copy(sk: u64, to: *mut Owner) {
 #[inline(always)]
 unsafe fn fill(place: Place, to: *mut Owner) {
     let slot = place.slot();
+    let sees_eof = config!(eof_source) == eof_source::SEEN;
     // SAFETY: the map gave the slot, the caller the destination.
     unsafe {
         (*to).opened_ns = (*slot).opened_ns;
         ((*to).task.tgid, (*to).task.tid) = task::split((*slot).opener);
         (*to).role = (*slot).role;
-        if config!(eof_source) == eof_source::SEEN {
+        if sees_eof {
             (*to).flags = owner_flag::EOF_VISIBLE;
         }
         if (*slot).eof_read != 0 {
