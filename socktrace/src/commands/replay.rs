@@ -53,7 +53,10 @@ pub(super) fn execute(settings: &ReplaySettings) -> Result<Exit, Failure> {
         begun: false,
     };
     let result = player.play(reader);
-    player.desk.end(player.now);
+    // Where a recording breaks off the agent went on: nothing has come to its end.
+    if result.is_ok() {
+        player.desk.end(player.now);
+    }
     player.desk.outputs.finish();
     result.with_context(|| path.to_string())?;
     Ok(Exit::Fine)
