@@ -12,7 +12,12 @@
 #include <linux/io_uring.h>
 #include <sys/mman.h>
 
-enum { DATA = 5, ENTRIES = 4, FIXED_FD_INSTALL = 54 /* IORING_OP_FIXED_FD_INSTALL */ };
+enum {
+    DATA = 5,
+    ENTRIES = 4,
+    FIXED_FD_INSTALL = 54, /* IORING_OP_FIXED_FD_INSTALL */
+    IOWQ_MAX_WORKERS = 19  /* IORING_REGISTER_IOWQ_MAX_WORKERS, since 5.15 */
+};
 
 struct ring {
     int fd;
@@ -77,6 +82,14 @@ static int must_do(struct ring *ring, struct io_uring_sqe what, const char *name
         die(name);
     }
     return result;
+}
+
+/* One worker is enough, so that it is known which one does what. */
+static void one_worker(struct ring *ring)
+{
+    unsigned bounded_unbounded[] = {1, 1};
+    if (syscall(SYS_io_uring_register, ring->fd, IOWQ_MAX_WORKERS, bounded_unbounded, 2) < 0 && errno != EINVAL)
+        die("IORING_REGISTER_IOWQ_MAX_WORKERS");
 }
 
 /* The newest worker thread of the ring; 0 if there is none. */
@@ -162,6 +175,7 @@ int main(int argc, char **argv)
     begin("io_uring");
     server.peer = peer_start();
     server.ring = ring_start();
+    one_worker(&server.ring);
     struct listener listener = listen_on(family);
     unsigned char flags = workers ? IOSQE_ASYNC : 0;
     peer_connects(&server.peer, &listener);
