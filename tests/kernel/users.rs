@@ -35,7 +35,7 @@ fn seen(hooks: &Hooks, deeds: &[Deed]) -> Vec<(u64, &'static str)> {
                 opened = Some((tid, "connect"));
                 continue;
             }
-            Deed::Accepted(tid) => {
+            Deed::Accepted(tid) | Deed::AcceptedAndLeft(tid) => {
                 opened = (hooks.accept != AcceptHook::None).then_some((tid, "accept"));
                 continue;
             }

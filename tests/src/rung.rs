@@ -196,6 +196,8 @@ pub enum Deed {
     Connected(u64),
     /// It took it from a listener.
     Accepted(u64),
+    /// It took it from a listener, and its process holds it no more.
+    AcceptedAndLeft(u64),
     /// It read data.
     Read(u64),
     /// It wrote data.

@@ -171,11 +171,17 @@ fn closed<S: Sk>(sk: S, old: u32, cookie: impl Fn() -> CookieSource) {
 fn trace<S: Sk>(sock: S, old: u32, new: u32, source: CookieSource) {
     let sk = sock.addr();
     let at = now();
-    let cookie = suspects::cookie_or_new(sk, source, at);
+    let cookie = if old == state::LISTEN && new == state::SYN_RECV {
+        // A connection in the making is a copy of its listener, cookie included (`inet_csk_clone_lock`
+        // clears that only after this change): it has no name of its own yet.
+        sock::make_cookie(at)
+    } else {
+        suspects::cookie_or_new(sk, source, at)
+    };
     if new == state::SYN_SENT {
         connecting(sock);
     }
-    if sock::is_synthetic(cookie) {
+    if config!(cookie_helper) == 0 && sock::is_synthetic(cookie) {
         owners::keep_cookie(sk, cookie);
     }
     if old == state::SYN_SENT {

@@ -92,7 +92,9 @@ static bool obey_by_child(const char *command, void *state)
 
 static _Noreturn void child_leaks(struct held *held)
 {
-    report_leaked(&held->leaked, held->child.pid, held->child.pid, TCP_CLOSE_WAIT, &held->peer, "");
+    char more[64];
+    snprintf(more, sizeof more, ",\"accepted_by\":%d", thread_id());
+    report_leaked(&held->leaked, held->child.pid, held->child.pid, TCP_CLOSE_WAIT, &held->peer, more);
     serve(obey_by_child, held);
 }
 

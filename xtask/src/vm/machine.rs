@@ -188,7 +188,7 @@ fn qemu(kernel: &Kernel, image: &Path, accelerator: Accelerator) -> Result<Comma
         "-smp",
         "2",
         "-m",
-        "1024",
+        "2048",
     ])
     .args([
         "-nographic",
