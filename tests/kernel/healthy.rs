@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use socktrace_tests::agent::Agent;
-use socktrace_tests::json::{check, field, number, text};
+use socktrace_tests::json::{check, number, text};
 use socktrace_tests::rung::Deed;
 use socktrace_tests::wait::stretched;
 use socktrace_tests::workload::{Program, Workload};
@@ -18,7 +18,7 @@ use crate::Case;
 use crate::expect::{FOUND, Leak};
 use crate::lines::{holders_in, is_between, mentions};
 use crate::sockets::{DeafPort, connect, connection, shut_down, tcp_socket};
-use crate::stage::{LEAK_AFTER, Stage};
+use crate::stage::{LEAK_AFTER, Stage, lost};
 
 pub(crate) const CASES: &[Case] = &[
     ("healthy::churn_is_silent", churn),
@@ -49,10 +49,7 @@ fn churn(stage: &Stage) {
     let first = watch.expect("status", FOUND, |_| true);
     assert!(status(&first.value), "{}", first.raw);
     // A program that interrupts itself is not run by the kernel: that is told, and says nothing of a socket.
-    let missed = |line: &Value| {
-        let lost = field(line, "socktrace.status.lost").as_object();
-        lost.is_some_and(|lost| lost.keys().all(|place| place == "missed") && !lost.is_empty())
-    };
+    let missed = |line: &Value| status(line) && lost(line).is_empty();
     let second = watch.expect("finding", FOUND, |line| !missed(line));
     check(
         &second.value,

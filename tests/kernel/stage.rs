@@ -175,9 +175,11 @@ fn check_stream(lines: &[Arc<Line>]) {
             "twice: {}",
             line.raw
         );
-        let lost = field(&line.value, "socktrace.status.lost").as_object();
-        let lost = lost.is_some_and(|lost| lost.values().any(|n| n.as_u64() != Some(0)));
-        assert!(!lost, "records were lost: {}", line.raw);
+        assert!(
+            lost(&line.value).is_empty(),
+            "records were lost: {}",
+            line.raw
+        );
     }
     let last = lines.last().expect("a line");
     assert_eq!(
@@ -186,6 +188,16 @@ fn check_stream(lines: &[Arc<Line>]) {
         "{}",
         last.raw
     );
+}
+
+/// Where a status says that something was lost. A program that the kernel did not run, because it was running
+/// on that CPU already, is none of the agent's making: how often that happens depends on the machine.
+pub(crate) fn lost(line: &serde_json::Value) -> Vec<&str> {
+    let lost = field(line, "socktrace.status.lost").as_object();
+    let lost = lost.into_iter().flatten();
+    lost.filter(|(place, n)| *place != "missed" && n.as_u64() != Some(0))
+        .map(|(place, _)| place.as_str())
+        .collect()
 }
 
 /// Every finding was opened once, resolved at most once, and said nothing before or after.
