@@ -83,7 +83,9 @@ fn duplicates(stage: &Stage) {
 /// The one that accepted has sent the socket away: the receiver is the only holder.
 fn receiver(stage: &Stage) {
     let mut leak = stage.leak(Program::C("scm_rights"), &[]);
-    let line = leak.opens("close_wait", Some("eof_unread"), &[]);
+    let sender = number(&leak.step.value, "sender_pid");
+    let deeds = [Deed::AcceptedAndLeft(sender)];
+    let line = leak.opens("close_wait", Some("eof_unread"), &deeds);
     assert_ne!(line.value["process"]["pid"], leak.step.value["sender_pid"]);
     leak.resolves_when_told_to_close();
 }
@@ -102,6 +104,8 @@ fn in_flight(stage: &Stage) {
     });
     workload.say("receive");
     let mut leak = Leak::of(stage.hooks(), watch, workload);
-    leak.opens("close_wait", Some("eof_unread"), &[]);
+    let sender = number(&leak.step.value, "sender_pid");
+    let deeds = [Deed::AcceptedAndLeft(sender)];
+    leak.opens("close_wait", Some("eof_unread"), &deeds);
     leak.resolves_when_told_to_close();
 }
