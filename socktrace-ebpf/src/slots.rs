@@ -10,8 +10,8 @@
 //! takes back what it added and goes on. (Exchanging with comparison would need kernel 5.12.)
 //!
 //! The slot is blank while nobody has it: its last owner blanks it, then takes the tag away, then the
-//! claim. The order of these stores is that of x86; elsewhere the additions are fetching ones, which
-//! are barriers (kernel 5.12).
+//! claim. That others see these stores in this order is what x86 promises; on a machine with weaker
+//! ordering the additions would have to be fetching ones, which are barriers (kernel 5.12).
 
 use socktrace_common::maps::{Slot, SocketSet, Use, WAYS};
 use socktrace_common::wire::{TOUCHES, role};

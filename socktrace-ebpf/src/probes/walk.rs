@@ -150,10 +150,11 @@ fn tell(
     }
 }
 
-/// Whether the entry's socket is gone: its release was missed.
+/// Whether the entry's socket is gone: its release was missed. Where its memory is being given to another
+/// one, that is no TCP socket yet.
 #[inline(always)]
 fn is_stale(sk: u64, entry: &SuspectEntry) -> bool {
-    sock::is_dead(sk) || suspects::is_anothers(entry, Probed(sk))
+    sock::is_dead(sk) || !sock::is_tcp(sk) || suspects::is_anothers(entry, Probed(sk))
 }
 
 /// When bytes moved last, as well as can be told: the newest use by a thread, the last

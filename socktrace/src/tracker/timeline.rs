@@ -1,6 +1,6 @@
 //! The lives of all sockets, for `trace`: who opened them and how long they have been in their state.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::BuildHasherDefault;
 use std::time::Duration;
 
@@ -11,6 +11,9 @@ use crate::model::{
 
 use super::Table;
 use super::hasher::NumberHasher;
+
+/// How many sockets whose connect() failed are remembered until their release.
+const MOST_FAILED: usize = 64;
 
 /// Remembers, of every living socket, who opened it and when it last changed its state.
 #[derive(Debug)]
@@ -23,6 +26,8 @@ pub struct Timeline {
     /// cookie only after its first state change (`inet_csk_clone_lock`), so that change and the next one
     /// are connected by the address, a moment later.
     embryos: HashMap<KernelAddr, BootTime, BuildHasherDefault<NumberHasher>>,
+    /// Sockets whose connect() failed, the last one last.
+    failed: VecDeque<Cookie>,
     max: usize,
     evicted: u64,
 }
@@ -47,6 +52,7 @@ impl Timeline {
             order: BTreeMap::new(),
             next: 0,
             embryos: HashMap::default(),
+            failed: VecDeque::new(),
             max,
             evicted: 0,
         }
@@ -120,6 +126,8 @@ impl Timeline {
         let over = socket.state == TcpState::Close && (life.released || socket.no_socket);
         if over {
             self.forget(socket.cookie);
+        } else if change.old == TcpState::SynSent && socket.state == TcpState::Close {
+            self.note_failed(socket.cookie);
         }
         told
     }
@@ -179,6 +187,22 @@ impl Timeline {
             self.forget(cookie);
         }
         told
+    }
+
+    /// A connect() has failed. Where it waited for the answer the socket has no peer any more, and its release
+    /// is not told: all but the last few are forgotten, or a client of a service that is down would push
+    /// everybody else out.
+    fn note_failed(&mut self, cookie: Cookie) {
+        self.failed.push_back(cookie);
+        if self.failed.len() <= MOST_FAILED {
+            return;
+        }
+        let oldest = self.failed.pop_front();
+        let is_closed = |life: &Life| life.state == TcpState::Close;
+        if let Some(oldest) = oldest.filter(|cookie| self.lives.get(cookie).is_some_and(is_closed))
+        {
+            self.forget(oldest);
+        }
     }
 
     fn conceive(&mut self, kaddr: KernelAddr, at: BootTime) {

@@ -176,6 +176,43 @@ fn a_refused_connection() {
 }
 
 #[test]
+fn refused_connections_whose_release_is_not_told_are_forgotten() {
+    let steps: Vec<_> = (0..200)
+        .map(|n| {
+            format!(
+                "1 change c{n},state=SYN_SENT,old=CLOSE; 1 change c{n},close,old=SYN_SENT,err=111; \
+                 1 connect c{n}@1,close,by=10/11"
+            )
+        })
+        .collect();
+    let run = run(1000, &steps.join(";"));
+    assert_eq!((run.timeline.len(), run.timeline.evicted()), (64, 0));
+}
+
+/// It succeeds at the second try, and lives on while others fail.
+#[test]
+fn a_connection_that_was_refused_before() {
+    let others: Vec<_> = (1..100)
+        .map(|n| {
+            format!(
+                "2 change c{n},state=SYN_SENT,old=CLOSE; 2 change c{n},close,old=SYN_SENT,err=111"
+            )
+        })
+        .collect();
+    let script = format!(
+        "1 change c1000,state=SYN_SENT,old=CLOSE; 1 change c1000,close,old=SYN_SENT,err=111; \
+         1 change c1000,state=SYN_SENT,old=CLOSE; 1 change c1000,state=ESTABLISHED,old=SYN_SENT; {}; \
+         3 change c1000,state=CLOSE_WAIT,old=ESTABLISHED",
+        others.join(";")
+    );
+    let run = run(1000, &script);
+    assert_eq!(
+        run.said.last().map(String::as_str),
+        Some("? unknown 2000 -")
+    );
+}
+
+#[test]
 fn a_listener() {
     check(
         "1 change c1,state=LISTEN,old=CLOSE; 5 release c1,state=LISTEN,by=10/11; \
