@@ -4,6 +4,7 @@
 //! * `subject`: who watches.
 //! * `bpf`, `process`: what that costs, by the kernel's own accounts.
 //! * `measure`: the measurements; `figures`: medians, spreads and goals.
+//! * `micro`: decoding, following and encoding by themselves.
 //! * `check`: the short form for every test run, in ratios that do not depend on the machine.
 //!
 //! Whoever is compared takes turns in short rounds, so that what else happens on the machine hits all alike.
@@ -13,6 +14,7 @@ mod check;
 mod figures;
 mod load;
 mod measure;
+mod micro;
 mod process;
 mod subject;
 
@@ -55,8 +57,11 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Instead: the short form that tests run, in ratios
-    #[arg(long)]
+    #[arg(long, conflicts_with = "micro")]
     check: bool,
+    /// Instead: what the agent does with a record, function by function
+    #[arg(long)]
+    micro: bool,
 }
 
 /// A group of figures.
@@ -76,6 +81,9 @@ enum Measurement {
 
 /// Measures, and prints a table.
 pub(crate) fn command(options: &Options) -> Result<()> {
+    if options.micro {
+        return micro::command();
+    }
     if options.check {
         return check();
     }
