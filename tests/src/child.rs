@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -80,7 +81,6 @@ impl Running {
     ///
     /// As there.
     pub fn spawn_group_in(command: &mut Command, pids: Pids) -> io::Result<Self> {
-        use std::os::unix::process::CommandExt as _;
         Self::start(command.process_group(0), true, pids)
     }
 
@@ -131,6 +131,14 @@ impl Running {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        // A shell that was told to run the tests in the background has them ignore the interrupt.
+        // SAFETY: between fork and exec nothing is called but signal(), which may be (signal-safety(7)).
+        unsafe {
+            command.pre_exec(|| {
+                libc::signal(libc::SIGINT, libc::SIG_DFL);
+                Ok(())
+            });
+        }
         let mut child = pids.spawn(command)?;
         let stderr = Collector::of(child.stderr.take());
         let pidfd = pidfd(child.id())?;
