@@ -14,7 +14,7 @@ use super::ids::Ids;
 use super::incident::{culprit_name, facts, incident_container, incident_message};
 use super::values::unix_millis;
 use super::words::{
-    errno_name, finding_container, hook_message, is_blamed, message, oldest, push, role,
+    errno_name, finding_container, finding_process, hook_message, message, oldest, push, role,
     scan_message, source_and_destination,
 };
 use crate::model::{
@@ -192,8 +192,7 @@ pub(super) fn finding(
     }
     line.add_connection(&leak.socket, role);
     if let Some(blame) = &leak.blame {
-        let facts = finding.process.as_ref();
-        let facts = facts.filter(|process| is_blamed(process, blame));
+        let facts = finding_process(finding);
         let name = facts.map_or(blame.comm.as_bytes(), |process| &process.name);
         let uid = facts.and_then(|process| process.uid);
         line.add_process(role, blame.tgid.0, name, uid);

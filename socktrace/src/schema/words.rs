@@ -186,15 +186,10 @@ pub(super) fn push_blame(out: &mut String, finding: &Finding, blame: &Blame) {
 }
 
 fn process_name<'a>(finding: &'a Finding, blame: &'a Blame) -> &'a [u8] {
-    match &finding.process {
-        Some(process) if is_blamed(process, blame) && !process.name.is_empty() => &process.name,
+    match finding_process(finding) {
+        Some(process) if !process.name.is_empty() => &process.name,
         _ => blame.comm.as_bytes(),
     }
-}
-
-/// Whether facts are those of the blamed process: the pid alone could be another's by now.
-pub(super) fn is_blamed(process: &Process, blame: &Blame) -> bool {
-    (process.tgid, process.started) == (blame.tgid, blame.started)
 }
 
 fn push_task(out: &mut String, task: &Task) {
@@ -269,11 +264,12 @@ pub(super) fn finding_container(finding: &Finding) -> Option<&str> {
     container.map(|container| &container.id[..])
 }
 
-/// The facts of the blamed process, if they are those of the one that is blamed.
+/// The facts of the blamed process, if they are that one's: the pid alone could be another's by now.
 pub(super) fn finding_process(finding: &Finding) -> Option<&Process> {
     let blame = finding.leak.blame.as_ref()?;
-    let process = finding.process.as_ref()?;
-    is_blamed(process, blame).then_some(process)
+    let is_blamed =
+        |process: &&Process| (process.tgid, process.started) == (blame.tgid, blame.started);
+    finding.process.as_ref().filter(is_blamed)
 }
 
 /// Where a leak is, for people: `docker 0123456789ab`, else `orders.service`; then `netns blue`.

@@ -7,7 +7,7 @@ use super::super::escape::escape;
 use super::super::ids::Ids;
 use super::super::incident::facts;
 use super::super::values::{Shown, Untrusted};
-use super::super::words::{is_blamed, oldest};
+use super::super::words::{finding_process, oldest};
 use super::line::{Time, time};
 use crate::model::{
     self, BootTime, Finding, Holder, Host, NamedIncident, Scanned, SocketUse, Task, Tgid,
@@ -56,9 +56,9 @@ impl<'a> Process<'a> {
     /// The blamed process of a finding: what /proc told, else what the kernel did.
     pub(super) fn blamed(host: &Host, ids: &Ids, finding: &'a Finding) -> Option<Self> {
         let blame = finding.leak.blame.as_ref()?;
-        let mut process = match &finding.process {
-            Some(facts) if is_blamed(facts, blame) => Self::read(host, ids, facts),
-            _ => Self::known(host, ids, blame.tgid, blame.started, blame.comm.as_bytes()),
+        let mut process = match finding_process(finding) {
+            Some(facts) => Self::read(host, ids, facts),
+            None => Self::known(host, ids, blame.tgid, blame.started, blame.comm.as_bytes()),
         };
         process.thread = blame.tid.map(|tid| {
             let named = finding.thread.as_ref().filter(|thread| thread.tid == tid);

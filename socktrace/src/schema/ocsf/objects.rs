@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::super::ids::Ids;
 use super::super::incident::{facts, incident_container};
 use super::super::values::{Shown, Untrusted, unix_millis};
-use super::super::words::{finding_container, is_blamed, oldest, source_and_destination};
+use super::super::words::{finding_container, finding_process, oldest, source_and_destination};
 use crate::model::{
     self, BootTime, Finding, Host, NamedIncident, Role, Scanned, Socket, Task, Tgid,
 };
@@ -66,9 +66,9 @@ impl<'a> Process<'a> {
     /// The blamed process of a finding.
     pub(super) fn blamed(host: &Host, ids: &Ids, finding: &'a Finding) -> Option<Self> {
         let blame = finding.leak.blame.as_ref()?;
-        let mut process = match &finding.process {
-            Some(facts) if is_blamed(facts, blame) => Self::read(host, ids, facts),
-            _ => Self::known(host, ids, blame.tgid, blame.started, blame.comm.as_bytes()),
+        let mut process = match finding_process(finding) {
+            Some(facts) => Self::read(host, ids, facts),
+            None => Self::known(host, ids, blame.tgid, blame.started, blame.comm.as_bytes()),
         };
         process.tid = blame.tid.map(|tid| tid.0);
         process.container = finding_container(finding).map(|uid| Container { uid });

@@ -8,7 +8,8 @@ use super::super::incident::{
 use super::super::moments::wall;
 use super::super::values::nanos;
 use super::super::words::{
-    errno_name, finding_container, hook_message, is_blamed, message, oldest, role, scan_message,
+    errno_name, finding_container, finding_process, hook_message, message, oldest, role,
+    scan_message,
 };
 use super::encode::write;
 use super::record::{Record, Severity};
@@ -56,8 +57,7 @@ pub(in super::super) fn finding(
     record.number("socktrace.socket.rx_queue", leak.seqs.rx_queue());
     record.number("socktrace.socket.tx_queue", leak.seqs.tx_queue());
     if let Some(blame) = &leak.blame {
-        let facts = finding.process.as_ref();
-        let facts = facts.filter(|process| is_blamed(process, blame));
+        let facts = finding_process(finding);
         let name = facts.map_or(blame.comm.as_bytes(), |process| &process.name);
         record.process(ids, blame.tgid, blame.started, name);
         if let Some(facts) = facts {
