@@ -15,7 +15,7 @@ use crate::clock::Stopwatch;
 use crate::{bench, build, fuzz, licences, lint, setup, shell, tidy, vm};
 
 /// How long each fuzz target runs.
-const FUZZ_SECONDS: u32 = 20;
+const FUZZ_SECONDS: u32 = 10;
 
 /// A part of the tests.
 struct Step {

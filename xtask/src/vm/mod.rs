@@ -80,7 +80,15 @@ pub(crate) fn command(versions: &[String], rungs: &[String], breadth: Breadth) -
         for _ in 0..SIDE_BY_SIDE.min(versions.len()) {
             scope.spawn(|| {
                 // The lock is let go before the machine runs.
-                let next = || locked(&waiting).pop_front();
+                let next = || {
+                    // The oldest and the newest kernel take longest: they begin.
+                    let mut waiting = locked(&waiting);
+                    if waiting.len() % 2 == 0 {
+                        waiting.pop_front()
+                    } else {
+                        waiting.pop_back()
+                    }
+                };
                 while let Some(version) = next() {
                     let report = one(version, rungs, breadth, &guest);
                     if let Err(error) = &report {
