@@ -11,6 +11,7 @@ pub(crate) fn command(debug: bool) -> Result<()> {
     setup::build()?;
     let mut cargo = shell::cargo();
     cargo.args(["build", "--locked", "--package", "socktrace"]);
+    cargo.args(["--features", "full"]);
     if !debug {
         cargo.arg("--release");
     }

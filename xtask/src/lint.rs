@@ -33,7 +33,7 @@ fn format() -> Result<()> {
 fn clippy_host() -> Result<()> {
     let variants: [&[&str]; 3] = [
         &["--workspace"],
-        &["--package", "socktrace", "--features", "debug-log"],
+        &["--package", "socktrace", "--features", "full,debug-log"],
         &["--package", "socktrace", "--no-default-features"],
     ];
     for variant in variants {

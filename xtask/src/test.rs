@@ -102,10 +102,16 @@ fn seconds(time: Duration) -> String {
     format!("{:.1} s", time.as_secs_f64())
 }
 
-/// Unit and property tests, with the live source and without.
+/// Unit and property tests, with everything and with as little as can be.
 fn unit() -> Result<()> {
     let all: [&[&str]; 2] = [
-        &["--workspace", "--exclude", "socktrace-tests"],
+        &[
+            "--workspace",
+            "--exclude",
+            "socktrace-tests",
+            "--features",
+            "socktrace/full",
+        ],
         &["--package", "socktrace", "--no-default-features"],
     ];
     for which in all {
