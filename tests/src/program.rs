@@ -31,6 +31,28 @@ pub fn path() -> &'static Path {
     })
 }
 
+/// A program of the Python environment that `cargo xtask setup --tests` makes: `python3`, or what one of the
+/// packages in xtask/requirements.txt brings.
+///
+/// # Panics
+///
+/// If it is not there.
+#[must_use]
+pub fn in_python(name: &str) -> PathBuf {
+    let cache = env::var_os("XDG_CACHE_HOME")
+        .filter(|folder| !folder.is_empty())
+        .map(PathBuf::from)
+        .or_else(|| Some(env::home_dir()?.join(".cache")))
+        .expect("HOME");
+    let program = cache.join("socktrace/python/bin").join(name);
+    assert!(
+        program.is_file(),
+        "no {}: `cargo xtask setup --tests` makes it",
+        program.display()
+    );
+    program
+}
+
 /// Whether a program is in one of the folders of `PATH`.
 #[must_use]
 pub fn is_installed(program: &str) -> bool {

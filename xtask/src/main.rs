@@ -8,6 +8,7 @@ mod clock;
 mod fuzz;
 mod licences;
 mod lint;
+mod python;
 mod run;
 mod setup;
 mod shell;

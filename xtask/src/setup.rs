@@ -10,17 +10,18 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::toolchain::{self, BPF_LINKER, LLVM, Toolchain};
-use crate::{shell, vm};
+use crate::{python, shell, vm};
 
 /// A Debian package, and what proves it installed.
 type Package = (&'static str, fn() -> bool);
 
 /// What the tests need besides the build's needs.
-const TEST_PACKAGES: [Package; 12] = [
+const TEST_PACKAGES: [Package; 13] = [
     ("gcc", || has_program("gcc")),
     ("g++", || has_program("g++")),
     ("libc6-dev", has_static_libc),
     ("python3", has_python),
+    ("python3-venv", python::has_venv),
     // The programs of the kernel tests about real services.
     ("curl", || has_program("curl")),
     ("golang-go", || has_program("go")),
@@ -110,7 +111,7 @@ pub(crate) fn tests() -> Result<()> {
         missing.push("rust-web-clippy");
     }
     if missing.is_empty() {
-        return vm::setup();
+        return fetched();
     }
     if !can_use_apt() {
         bail!(
@@ -119,6 +120,12 @@ pub(crate) fn tests() -> Result<()> {
         );
     }
     install(&missing)?;
+    fetched()
+}
+
+/// What comes from elsewhere than the distribution.
+fn fetched() -> Result<()> {
+    python::setup()?;
     vm::setup()
 }
 
