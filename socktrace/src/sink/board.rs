@@ -1,16 +1,17 @@
 //! What a sink's thread tells while it is at work, and what it is told.
 
 use std::mem;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::Report;
+use super::{Account, Report};
 
 /// Between a sink that may be busy for long and whoever asks after it.
 #[derive(Debug, Default)]
 pub struct Board {
     state: Mutex<State>,
     changed: Condvar,
+    account: Arc<Account>,
 }
 
 #[derive(Debug, Default)]
@@ -23,6 +24,12 @@ struct State {
 const MOST: usize = 64;
 
 impl Board {
+    /// What became of the sink's lines.
+    #[must_use]
+    pub fn account(&self) -> &Arc<Account> {
+        &self.account
+    }
+
     /// Tells something.
     pub fn post(&self, report: Report) {
         let mut state = self.lock();

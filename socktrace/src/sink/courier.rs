@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::board::Board;
+use super::line::count_lines;
 use super::{Report, Sink, SinkError};
 use crate::clock;
 
@@ -74,6 +75,7 @@ impl<T: Transport> Courier<T> {
         loop {
             let refusal = match self.transport.send(piece) {
                 Ok(()) => {
+                    self.board.account().delivered(count_lines(piece));
                     if failing {
                         self.board.post(Report::Recovered {
                             name: self.transport.name().to_owned(),
@@ -85,8 +87,17 @@ impl<T: Transport> Courier<T> {
                 Err(refusal) => refusal,
             };
             match refusal {
-                Refusal::Never { reason, lines } => return Err((reason, lines)),
+                Refusal::Never { reason, lines } => {
+                    let account = self.board.account();
+                    let taken = count_lines(piece).saturating_sub(lines);
+                    if taken > 0 {
+                        account.delivered(taken);
+                    }
+                    account.rejected(lines, &reason);
+                    return Err((reason, lines));
+                }
                 Refusal::Later { reason, after } => {
+                    self.board.account().away(&reason);
                     if !failing {
                         failing = true;
                         self.board.post(Report::Away {
@@ -173,6 +184,7 @@ pub(super) fn lines(batch: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Outcome;
     use super::*;
 
     /// Takes what `plan` lets it take.
@@ -265,6 +277,14 @@ mod tests {
             "cannot write to scripted: malformed; lost 2 lines"
         );
         assert_eq!(courier.transport.taken.concat(), b"three\n");
+        let account = courier.board.account();
+        assert_eq!(account.lines(Outcome::Delivered), 1);
+        assert_eq!(account.lines(Outcome::Rejected), 2);
+        let rejected = account.troubles().rejected;
+        assert_eq!(
+            rejected.map(|trouble| trouble.reason).as_deref(),
+            Some("malformed")
+        );
     }
 
     #[test]

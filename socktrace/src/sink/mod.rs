@@ -2,12 +2,14 @@
 //!
 //! * [`Target`]: a destination as it is named on the command line.
 //! * `file`: a file that may be rotated; `syslog`: a daemon or collector.
-//! * `courier`: delivery to counterparts that may be away; [`Board`]: what it tells meanwhile.
+//! * `courier`: delivery to counterparts that may be away; [`Board`]: what it tells meanwhile;
+//!   [`Account`]: what became of its lines.
 //! * `spool`: lines on disk until they were taken.
 //! * [`Sink`]: something that takes batches of lines; [`LineSink`] is one over any writer.
 //! * [`open`]: the sink for a target.
 //! * [`Sinks`]: several at once, none of which can stop another or whoever writes to them.
 
+mod account;
 mod board;
 mod courier;
 mod error;
@@ -26,6 +28,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use account::{Account, Outcome, Trouble, Troubles};
 pub use board::Board;
 pub use error::SinkError;
 pub use line::LineSink;
@@ -59,7 +62,8 @@ pub trait Sink: Send {
     /// No more lines will come: waits until those written have arrived, at most for about `patience`.
     fn settle(&mut self, _patience: Duration) {}
 
-    /// Where it tells what happens during a long [`Self::write`], and is told that the end has come.
+    /// Where it tells what happens during a long [`Self::write`], and is told that the end has come. Who has
+    /// one keeps its account: it counts what was delivered and what was rejected.
     fn board(&self) -> Option<Arc<Board>> {
         None
     }

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::line::count_lines;
-use super::{Board, Report, Sink, SinkError, WhenFull};
+use super::{Account, Board, Outcome, Report, Sink, SinkError, WhenFull};
 
 /// Bytes that may wait for a sink: some 4000 findings.
 const CAPACITY: usize = 4 * 1024 * 1024;
@@ -18,6 +18,9 @@ const KEEP: usize = 256 * 1024;
 /// How long the last lines may take from a spool: less than whoever ends the queue waits for.
 const SETTLE: Duration = Duration::from_secs(3);
 
+const TOO_SLOW: &str = "its queue in memory is full";
+const CLOSED: &str = "nobody reads it any more";
+
 /// Writing a batch needs little.
 const STACK: usize = 128 * 1024;
 
@@ -27,6 +30,7 @@ pub(super) struct Queue {
     name: String,
     shared: Arc<Shared>,
     board: Option<Arc<Board>>,
+    account: Arc<Account>,
 }
 
 #[derive(Debug, Default)]
@@ -69,16 +73,22 @@ impl Queue {
     pub(super) fn start(sink: Box<dyn Sink>) -> io::Result<Self> {
         let name = sink.name().to_owned();
         let board = sink.board();
+        let account = match &board {
+            Some(board) => Arc::clone(board.account()),
+            None => Arc::default(),
+        };
         let shared = Arc::new(Shared::default());
         let of_thread = Arc::clone(&shared);
+        let own = Arc::clone(&account);
         let thread = thread::Builder::new()
             .name("sink".to_owned())
             .stack_size(STACK);
-        thread.spawn(move || drain(sink, &of_thread))?;
+        thread.spawn(move || drain(sink, &of_thread, &own))?;
         Ok(Self {
             name,
             shared,
             board,
+            account,
         })
     }
 
@@ -94,17 +104,23 @@ impl Queue {
                 .wait_while(state, |state| full(state) && state.over.is_none());
         }
         if state.over.is_some() {
-            state.lost += count_lines(batch);
+            let lines = count_lines(batch);
+            state.lost += lines;
+            self.account.loses(Outcome::Closed, lines, CLOSED);
         } else if full(&state) {
-            state.drop_lines(&self.name, count_lines(batch));
+            let lines = count_lines(batch);
+            state.drop_lines(&self.name, lines);
+            self.account.loses(Outcome::QueueFull, lines, TOO_SLOW);
         } else {
             if let Some(lines) = state.dropping.take() {
+                self.account.keeps(Outcome::QueueFull);
                 state.news.push(Report::Recovered {
                     name: self.name.clone(),
                     lines,
                 });
             }
             state.pending.extend_from_slice(batch);
+            self.account.set_queued(state.pending.len());
             self.shared.changed.notify_all();
         }
     }
@@ -134,6 +150,11 @@ impl Queue {
     /// Lines that were lost since the start.
     pub(super) fn lost(&self) -> u64 {
         self.shared.lock().lost
+    }
+
+    /// What became of its lines.
+    pub(super) fn account(&self) -> &Arc<Account> {
+        &self.account
     }
 
     /// What messages call it.
@@ -244,9 +265,29 @@ impl State {
     }
 }
 
+/// Enters how a write ended for a sink that keeps no account of its own.
+fn enter(account: &Account, state: &State, result: &Result<(), SinkError>) {
+    let all = state.writing;
+    match result {
+        Ok(()) => account.delivered(all),
+        Err(error @ SinkError::Write { lines, .. }) => {
+            // Nothing is lost where a file could not be put aside.
+            let taken = all.saturating_sub(*lines);
+            if taken > 0 {
+                account.delivered(taken);
+            }
+            if *lines > 0 {
+                account.loses(Outcome::Failed, *lines, &error.to_string());
+            }
+        }
+        Err(_) => account.loses(Outcome::Closed, all + count_lines(&state.pending), CLOSED),
+    }
+}
+
 /// The thread: writes what waits, all of it at once, until there is no more to come.
-fn drain(mut sink: Box<dyn Sink>, shared: &Shared) {
+fn drain(mut sink: Box<dyn Sink>, shared: &Shared, account: &Account) {
     let name = sink.name().to_owned();
+    let keeps_account = sink.board().is_some();
     let mut batch = Vec::new();
     let mut state = shared.lock();
     loop {
@@ -270,10 +311,14 @@ fn drain(mut sink: Box<dyn Sink>, shared: &Shared) {
         batch.clear();
         mem::swap(&mut batch, &mut state.pending);
         state.writing = count_lines(&batch);
+        account.set_queued(0);
         drop(state);
         shared.changed.notify_all();
         let result = sink.write(&batch);
         state = shared.lock();
+        if !keeps_account {
+            enter(account, &state, &result);
+        }
         if !state.written(&name, result) {
             break;
         }

@@ -1,9 +1,10 @@
 //! Several sinks at once.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::queue::Queue;
-use super::{Sink, SinkError, Target, open};
+use super::{Account, Sink, SinkError, Target, open};
 
 /// What to do when a sink is slower than what is written to it and its queue is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,6 +149,11 @@ impl Sinks {
     /// Lines lost since the start, by sink.
     pub fn lost(&self) -> impl Iterator<Item = (&str, u64)> {
         self.queues.iter().map(|queue| (queue.name(), queue.lost()))
+    }
+
+    /// What became of the lines, by sink in the order in which they were opened.
+    pub fn accounts(&self) -> impl Iterator<Item = &Arc<Account>> {
+        self.queues.iter().map(Queue::account)
     }
 
     /// Lets every sink write what waits, at most for about `patience`, and returns the last news.

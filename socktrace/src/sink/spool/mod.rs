@@ -170,6 +170,20 @@ impl Spool {
         self.segments.iter().map(Segment::bytes).sum()
     }
 
+    /// Bytes that wait.
+    pub(super) fn waiting(&self) -> u64 {
+        let taken = match self.segments.front() {
+            Some(first) if first.number() == self.cursor.segment => self.cursor.offset,
+            _ => 0,
+        };
+        self.bytes().saturating_sub(taken)
+    }
+
+    /// How many bytes may wait.
+    pub(super) fn size(&self) -> u64 {
+        self.most
+    }
+
     /// Removes the oldest segments until there is room for `more` bytes; lines that were not taken yet.
     fn make_room(&mut self, more: u64) -> io::Result<u64> {
         let mut dropped = 0;

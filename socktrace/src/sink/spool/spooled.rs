@@ -7,13 +7,14 @@ use std::thread;
 use std::time::Duration;
 
 use super::super::courier::{Courier, Transport};
-use super::super::{Board, Report, Sink, SinkError};
+use super::super::{Board, Outcome, Report, Sink, SinkError};
 use super::{Given, Spool};
 
 /// Delivering needs little.
 const STACK: usize = 128 * 1024;
 /// How long a spool that cannot be read is left alone.
 const PAUSE: Duration = Duration::from_secs(1);
+const FULL: &str = "its spool is full, the oldest lines made room";
 
 /// A sink over a spool.
 pub(in super::super) struct Spooled {
@@ -43,6 +44,7 @@ impl Spooled {
         most: u64,
     ) -> io::Result<Self> {
         let (spool, given) = Spool::open(folder, most)?;
+        let waiting = spool.waiting();
         let shared = Arc::new(Shared {
             spool: Mutex::new(spool),
             appended: Condvar::new(),
@@ -51,6 +53,7 @@ impl Spooled {
         let courier = Courier::new(transport);
         let board = courier.own_board();
         tell(&board, &name, given);
+        board.account().set_spooled(waiting, most);
         let of_thread = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("courier".to_owned())
@@ -74,20 +77,35 @@ impl Sink for Spooled {
             return Ok(());
         }
         let lines = super::count_lines(batch);
-        let appended = self.shared.lock().append(batch);
+        let mut spool = self.shared.lock();
+        let appended = spool.append(batch);
+        let account = self.board.account();
+        account.set_spooled(spool.waiting(), spool.size());
+        drop(spool);
         self.shared.appended.notify_all();
         match appended {
-            Ok(0) => Ok(()),
-            Ok(dropped) => Err(SinkError::Write {
-                name: self.name.clone(),
-                reason: io::Error::other("its spool is full, the oldest lines made room"),
-                lines: dropped,
-            }),
-            Err(reason) => Err(SinkError::Write {
-                name: format!("the spool of {}", self.name),
-                reason,
-                lines,
-            }),
+            Ok(dropped) => {
+                account.keeps(Outcome::Failed);
+                if dropped == 0 {
+                    account.keeps(Outcome::SpoolFull);
+                    return Ok(());
+                }
+                account.loses(Outcome::SpoolFull, dropped, FULL);
+                Err(SinkError::Write {
+                    name: self.name.clone(),
+                    reason: io::Error::other(FULL),
+                    lines: dropped,
+                })
+            }
+            Err(reason) => {
+                let name = format!("the spool of {}", self.name);
+                account.loses(Outcome::Failed, lines, &format!("{name}: {reason}"));
+                Err(SinkError::Write {
+                    name,
+                    reason,
+                    lines,
+                })
+            }
         }
     }
 
@@ -150,6 +168,7 @@ fn deliver(mut courier: Courier<impl Transport>, shared: &Shared) {
         {
             board.post(failed(&name, reason));
         }
+        board.account().set_spooled(spool.waiting(), spool.size());
         shared.appended.notify_all();
     }
 }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::super::courier::{Refusal, Transport};
 use super::super::tests::wait_until;
-use super::super::{Report, Sink};
+use super::super::{Outcome, Report, Sink};
 use super::*;
 
 /// Far more than most tests write.
@@ -206,9 +206,39 @@ fn a_counterpart_that_is_away_gets_all_when_it_is_back() {
         sink.write(line.as_bytes()).unwrap();
         expected.extend_from_slice(line.as_bytes());
     }
+    let board = sink.board().unwrap();
+    let account = board.account();
+    let spooled = account.spooled().unwrap();
+    assert!(spooled.0 > 8000 && spooled.1 == ROOM, "{spooled:?}");
+    wait_until(|| account.troubles().away.is_some());
     counterpart.come_back();
     wait_until(|| counterpart.has().len() >= expected.len());
     assert_eq!(counterpart.has(), expected);
+    wait_until(|| account.spooled() == Some((0, ROOM)));
+    assert_eq!(account.lines(Outcome::Delivered), 1000);
+    assert_eq!(account.troubles().away, None);
+}
+
+#[test]
+fn what_has_no_room_on_disk_is_entered_until_there_is_room_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let counterpart = Counterpart::default();
+    let mut sink = Spooled::start(counterpart.clone(), folder.path(), 4 << 20).unwrap();
+    let board = sink.board().unwrap();
+    let account = board.account();
+    let line = format!("{}\n", "x".repeat(1 << 20));
+    let written: Vec<_> = (0..6).map(|_| sink.write(line.as_bytes())).collect();
+    let lost = account.lines(Outcome::SpoolFull);
+    assert_eq!(
+        written.iter().filter(|result| result.is_err()).count() as u64,
+        lost
+    );
+    assert!(lost >= 2, "{lost}");
+    assert_eq!(account.troubles().losing[0].0, Outcome::SpoolFull);
+    counterpart.come_back();
+    wait_until(|| account.spooled() == Some((0, 4 << 20)));
+    sink.write(b"small\n").unwrap();
+    assert!(account.troubles().losing.is_empty());
 }
 
 #[test]

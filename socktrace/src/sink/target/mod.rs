@@ -159,6 +159,16 @@ impl Target {
         }
     }
 
+    /// What it is called in metrics, if it is the only one of its kind: no address and no secret is in it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::File(_) => "file",
+            Self::Syslog(_) => "syslog",
+        }
+    }
+
     /// What stands before each line, where that is needed.
     #[must_use]
     pub fn envelope(&self) -> Option<&Envelope> {

@@ -1,10 +1,13 @@
 //! Several sinks.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use super::super::{LineSink, Report, Sink, SinkError, Sinks, Target, WhenFull, open};
+use super::super::{
+    Account, LineSink, Outcome, Report, Sink, SinkError, Sinks, Target, WhenFull, open,
+};
 use super::{Memory, PATIENCE};
 
 /// A sink that waits for permission before every batch.
@@ -37,6 +40,10 @@ fn gated() -> (Box<dyn Sink>, Sender<()>, Memory) {
     )
 }
 
+fn accounts(sinks: &Sinks) -> Vec<Arc<Account>> {
+    sinks.accounts().map(Arc::clone).collect()
+}
+
 #[test]
 fn all_sinks_get_all_lines() {
     let memories = [(); 3].map(|()| Memory::new(usize::MAX, |_| None));
@@ -62,6 +69,7 @@ fn a_failing_sink_stops_no_other_and_is_reported_once() {
     });
     let boxed: Vec<Box<dyn Sink>> = vec![Box::new(ill.sink()), Box::new(well.sink())];
     let mut sinks = Sinks::new(boxed, WhenFull::Drop).unwrap();
+    let accounts = accounts(&sinks);
     let mut written = String::new();
     // Batches that wait together are written at once, so wait for each to have been tried.
     for n in 1..=5 {
@@ -85,6 +93,11 @@ fn a_failing_sink_stops_no_other_and_is_reported_once() {
     assert!(news[0].starts_with("cannot write to memory: "), "{news:?}");
     assert_eq!(news[1], "memory works again; lost 3 lines");
     assert_eq!(ill.text(), "4\n5\n");
+    for (account, delivered, failed) in [(&accounts[0], 2, 3), (&accounts[1], 5, 0)] {
+        assert_eq!(account.lines(Outcome::Delivered), delivered);
+        assert_eq!(account.lines(Outcome::Failed), failed);
+        assert_eq!(account.troubles().losing, []);
+    }
 }
 
 /// Polls `condition`; fails if it does not come true.
@@ -110,6 +123,7 @@ fn a_closed_sink_ends_quietly_once_all_are() {
     ];
     let mut sinks = Sinks::new(boxed, WhenFull::Wait).unwrap();
     drop(reader);
+    let accounts = accounts(&sinks);
     sinks.write(b"one\n");
     let mut news = Vec::new();
     wait_until(|| {
@@ -126,6 +140,10 @@ fn a_closed_sink_ends_quietly_once_all_are() {
     wait_until(|| sinks.all_closed());
     sinks.write(b"three\n");
     assert!(sinks.finish(PATIENCE).iter().all(Report::is_closed));
+    assert_eq!(accounts[0].lines(Outcome::Closed), 3);
+    // It may have had the first line before its reader went.
+    let (had, closed) = (Outcome::Delivered, Outcome::Closed);
+    assert_eq!(accounts[1].lines(had) + accounts[1].lines(closed), 3);
 }
 
 #[test]
@@ -133,6 +151,7 @@ fn a_slow_sink_loses_lines_and_delays_nobody() {
     let (slow, permit, slow_memory) = gated();
     let quick = Memory::new(usize::MAX, |_| None);
     let mut sinks = Sinks::new(vec![slow, Box::new(quick.sink())], WhenFull::Drop).unwrap();
+    let account = Arc::clone(sinks.accounts().next().unwrap());
     let line = format!("{}\n", "x".repeat(1024 * 1024 - 1));
     // One batch is being written, four MiB wait: of twelve, some must have been dropped.
     for n in 1..=12 {
@@ -141,6 +160,9 @@ fn a_slow_sink_loses_lines_and_delays_nobody() {
     }
     let lost = sinks.lost().next().unwrap().1;
     assert!((7..=8).contains(&lost), "{lost}");
+    assert_eq!(account.lines(Outcome::QueueFull), lost);
+    assert_eq!(account.troubles().losing[0].0, Outcome::QueueFull);
+    assert!(account.queued() > 3 << 20);
     let news: Vec<_> = sinks.news().iter().map(ToString::to_string).collect();
     assert_eq!(news, ["gated is too slow; lines are being dropped"]);
     permit.send(()).unwrap();
@@ -155,6 +177,9 @@ fn a_slow_sink_loses_lines_and_delays_nobody() {
         .collect();
     assert_eq!(news, [format!("gated works again; lost {lost} lines")]);
     assert!(slow_memory.text().ends_with("last\n"));
+    assert_eq!(account.lines(Outcome::Delivered), 13 - lost);
+    assert_eq!(account.queued(), 0);
+    assert!(account.troubles().losing.is_empty());
 }
 
 #[test]
