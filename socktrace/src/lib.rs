@@ -14,6 +14,8 @@ pub mod enrich;
 pub mod incident;
 pub mod model;
 pub mod schema;
+#[cfg(feature = "kernel")]
+pub mod service;
 pub mod sink;
 pub mod source;
 pub mod tracker;

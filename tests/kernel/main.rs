@@ -29,6 +29,7 @@ mod progress;
 mod replay;
 mod restarts;
 mod scan;
+mod service;
 mod services;
 mod sockets;
 mod stage;
@@ -55,7 +56,7 @@ use crate::stage::Stage;
 type Case = (&'static str, fn(&Stage));
 
 /// Cases whose outcome rests on the hooks that are used, by theme: they run on every rung.
-const ABOUT_HOOKS: [&[Case]; 7] = [
+const ABOUT_HOOKS: [&[Case]; 8] = [
     leaks::CASES,
     owners::CASES,
     closed::CASES,
@@ -63,10 +64,11 @@ const ABOUT_HOOKS: [&[Case]; 7] = [
     threads::CASES,
     watching::CASES,
     trace::CASES,
+    service::CASES,
 ];
 
 /// Cases about what is made of what the hooks saw. Where time is short one rung of a kernel is enough.
-const OTHERS: [&[Case]; 14] = [
+const OTHERS: [&[Case]; 15] = [
     incidents::CASES,
     held::CASES,
     names::CASES,
@@ -80,6 +82,7 @@ const OTHERS: [&[Case]; 14] = [
     restarts::CASES,
     whereabouts::CASES,
     without_ebpf::CASES,
+    service::MORE,
     replay::CASES,
 ];
 

@@ -160,6 +160,12 @@ impl Agent {
         self.log.from_start()
     }
 
+    /// Sends it a signal and waits for nothing.
+    pub fn signal(&self, signal: Signal) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.signal(signal);
+    }
+
     /// Kills it and waits until it is gone.
     ///
     /// # Panics

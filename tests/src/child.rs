@@ -20,6 +20,8 @@ pub enum Signal {
     Term,
     /// `SIGHUP`: "read your configuration again".
     Hup,
+    /// `SIGUSR1`: "open your files anew".
+    Usr1,
     /// `SIGKILL`.
     Kill,
 }
@@ -30,6 +32,7 @@ impl Signal {
             Self::Int => libc::SIGINT,
             Self::Term => libc::SIGTERM,
             Self::Hup => libc::SIGHUP,
+            Self::Usr1 => libc::SIGUSR1,
             Self::Kill => libc::SIGKILL,
         }
     }

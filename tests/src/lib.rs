@@ -24,5 +24,6 @@ pub mod pids;
 pub mod program;
 pub mod rung;
 pub mod text;
+pub mod user;
 pub mod wait;
 pub mod workload;

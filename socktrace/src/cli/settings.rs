@@ -55,6 +55,8 @@ pub struct KernelSettings {
     pub ring_size: u32,
     /// Sockets to keep track of at once, at least 1.
     pub max_sockets: u32,
+    /// Whether to give up privileges once attached.
+    pub sandbox: bool,
     /// For tests.
     pub rehearsal: Rehearsal,
 }
@@ -229,6 +231,7 @@ impl KernelSettings {
             hooks,
             ring_size,
             max_sockets: args.max_sockets,
+            sandbox: !args.no_sandbox,
             rehearsal: Rehearsal {
                 max_suspects: args.max_suspects,
                 max_owners: args.max_owners,

@@ -10,6 +10,7 @@ use crate::clock::{self, Clock as _};
 use crate::sink::WhenFull;
 use crate::source::hooks::HookOverrides;
 use crate::source::kernel::loader::{LEAST, Mode, Options};
+use crate::source::kernel::privilege;
 
 /// Attaches everything for a moment and tells how that went.
 pub(super) fn execute(settings: &DoctorSettings) -> Result<Exit, Failure> {
@@ -22,7 +23,8 @@ pub(super) fn execute(settings: &DoctorSettings) -> Result<Exit, Failure> {
         forced: HookOverrides::default(),
     };
     let loaded = live::load_with(&options);
-    let reports = live::reports(loaded.as_ref().ok());
+    let mut reports = live::reports(loaded.as_ref().ok());
+    reports.extend(privilege::reports());
     let at = clock::System.boot();
     for report in &reports {
         outputs.encode(|encoder, out| encoder.encode_hook(at, report, out));

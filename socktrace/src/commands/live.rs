@@ -11,6 +11,7 @@ use crate::cli::{Exit, KernelSettings};
 use crate::clock::{self, Clock as _};
 use crate::enrich::{MACHINE_ID, ProcFs, counts_as, host_facts, in_initial_pid_namespace};
 use crate::model::{HookReport, Host, Support};
+use crate::service::confine;
 use crate::source::kernel::Sizes;
 use crate::source::kernel::loader::{Kernel, LoadError, Mode, Options};
 
@@ -129,6 +130,64 @@ fn surroundings() -> Vec<HookReport> {
         },
     ]
 }
+
+/// Privileges are being given up: the thread that asks the kernel may be started.
+pub(super) struct Confining {
+    with_bpf: bool,
+    wanted: bool,
+}
+
+impl Confining {
+    /// Begins with what nobody needs any more now that everything is attached. No other thread may be
+    /// running: it would keep what it has.
+    pub(super) fn begin(kernel: &mut Kernel, settings: &KernelSettings) -> anyhow::Result<Self> {
+        let wanted = settings.sandbox;
+        let with_bpf = wanted && kernel.needs_bpf();
+        if wanted {
+            confine::to_asking(with_bpf).context(GIVE_UP)?;
+        }
+        Ok(Self { with_bpf, wanted })
+    }
+
+    /// Gives up what only the asking thread needs, and says what is left.
+    pub(super) fn complete(self) -> anyhow::Result<HookReport> {
+        let report = |support, used: String, lost: String, cure: &str| HookReport {
+            purpose: "sandbox",
+            support,
+            used,
+            lost,
+            cure: cure.to_owned(),
+        };
+        if !self.wanted {
+            let lost = "whoever got hold of socktrace would have all of its privileges";
+            let cure = "start it without --no-sandbox";
+            return Ok(report(
+                Support::Missing,
+                String::new(),
+                lost.to_owned(),
+                cure,
+            ));
+        }
+        let kept = confine::to_watching(self.with_bpf).context(GIVE_UP)?;
+        let kept: Vec<String> = kept.iter().map(ToString::to_string).collect();
+        let kept = if kept.is_empty() {
+            "no capabilities".to_owned()
+        } else {
+            kept.join(" ")
+        };
+        Ok(match confine::forbid() {
+            Ok(()) => report(Support::Ok, format!("seccomp, {kept}"), String::new(), ""),
+            Err(reason) => {
+                let lost = format!("system calls that it has no use for are allowed ({reason})");
+                let cure = "use a kernel with CONFIG_SECCOMP_FILTER=y";
+                report(Support::Fallback, kept, lost, cure)
+            }
+        })
+    }
+}
+
+/// What failed if giving up does.
+const GIVE_UP: &str = "cannot give up capabilities";
 
 /// What the agent is told by signals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

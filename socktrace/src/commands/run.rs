@@ -18,6 +18,7 @@ use crate::cli::{Exit, FindingGate, RunSettings};
 use crate::clock::{self, Clock as _};
 use crate::decode::{gap_record, mark_record};
 use crate::model::{BootTime, Gap, GapPlace, HookReport, Mark, Question, Status, StatusReason};
+use crate::service::Manager;
 use crate::sink::WhenFull;
 use crate::source::batch::Batch;
 use crate::source::faults::Faults;
@@ -39,9 +40,14 @@ const RETRY: Duration = Duration::from_millis(20);
 /// Runs until stopped.
 pub(super) fn execute(settings: RunSettings) -> Result<Exit, Failure> {
     let host = live::host();
-    let outputs = Outputs::open(&settings.outputs, &host, WhenFull::Drop)?;
-    let kernel = live::load(Mode::Run, settings.leak_after, &settings.kernel)?;
+    let mut kernel = live::load(Mode::Run, settings.leak_after, &settings.kernel)?;
     let hz = kernel.iterators.hz();
+    let mut hooks = live::reports(Some(&kernel));
+    // Threads have the privileges of the one that starts them: this is the order in which they may start.
+    let confining = live::Confining::begin(&mut kernel, &settings.kernel)?;
+    let (jobs, answers) = Asker::start(kernel.iterators).context("cannot start a thread")?;
+    hooks.push(confining.complete()?);
+    let outputs = Outputs::open(&settings.outputs, &host, WhenFull::Drop)?;
     let header = Header {
         host,
         leak_after: settings.leak_after,
@@ -56,14 +62,13 @@ pub(super) fn execute(settings: RunSettings) -> Result<Exit, Failure> {
     if let Some(every) = settings.kernel.rehearsal.sweep_every {
         config.reproof_every = every;
     }
-    let hooks = live::reports(Some(&kernel));
-    let (jobs, answers) = Asker::start(kernel.iterators).context("cannot start a thread")?;
     let mut agent = Agent {
         leak_after: settings.leak_after,
         tracker: Tracker::new(config),
         intake: Intake::new(hz, recorder, Faults::new(settings.kernel.rehearsal.faults)),
         losses: &kernel.losses,
         reporter: &reporter,
+        manager: Manager::of_environment(),
         jobs,
         overflow_told: 0,
         unproven_told: 0,
@@ -130,6 +135,7 @@ struct Agent<'a> {
     intake: Intake,
     losses: &'a Losses,
     reporter: &'a Reporter,
+    manager: Manager,
     jobs: std::sync::mpsc::Sender<Job>,
     /// Findings without an incident that a status has told of.
     overflow_told: u64,
@@ -149,7 +155,11 @@ impl Agent<'_> {
         let mut signals = Signals::new()?;
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // Whoever is to be told of this loop's life is told from within it.
+        let mut beat = interval(self.manager.beats_every());
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.tell_status(StatusReason::Started, hooks).await;
+        self.manager.ready();
         self.tick();
         let mut batch = Batch::new();
         loop {
@@ -168,6 +178,7 @@ impl Agent<'_> {
                         let _ = self.reporter.queue.send(Message::Reopen).await;
                     }
                 },
+                _ = beat.tick() => self.manager.beat(),
                 () = self.reporter.queue.closed() => return Ok(()),
                 read = ring.read(&mut batch) => {
                     read?;
@@ -186,6 +197,7 @@ impl Agent<'_> {
                 () = sleep(wait) => self.tick(),
             }
         }
+        self.manager.stopping();
         // What happened before the stop is told; nothing is resolved because of it.
         self.drain(ring, &mut batch);
         while !self.act() {
@@ -287,6 +299,9 @@ impl Agent<'_> {
             }
         }
         self.intake.recorder.flush();
+        let (tracked, open) = (self.tracker.tracked(), self.tracker.open());
+        self.manager
+            .status(|| format!("watching: {open} leaks open, {tracked} sockets tracked"));
         // If it has no room it is at work.
         let _ = self.reporter.queue.try_send(Message::Look);
     }

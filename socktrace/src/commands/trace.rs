@@ -18,6 +18,7 @@ use crate::clock::{self, Clock as _};
 use crate::decode::gap_record;
 use crate::enrich::Processes;
 use crate::model::{HookReport, Status, StatusReason};
+use crate::service::Manager;
 use crate::sink::WhenFull;
 use crate::source::batch::Batch as Records;
 use crate::source::faults::Faults;
@@ -38,8 +39,10 @@ const BATCHES: usize = 16;
 /// Runs until stopped.
 pub(super) fn execute(settings: TraceSettings) -> Result<Exit, Failure> {
     let host = live::host();
+    let mut kernel = live::load(Mode::Trace, Duration::ZERO, &settings.kernel)?;
+    let mut hooks = live::reports(Some(&kernel));
+    hooks.push(live::Confining::begin(&mut kernel, &settings.kernel)?.complete()?);
     let outputs = Outputs::open(&settings.outputs, &host, WhenFull::Wait)?;
-    let kernel = live::load(Mode::Trace, Duration::ZERO, &settings.kernel)?;
     let hz = kernel.iterators.hz();
     let header = Header {
         host,
@@ -47,7 +50,6 @@ pub(super) fn execute(settings: TraceSettings) -> Result<Exit, Failure> {
         hz,
     };
     let recorder = Recorder::open(settings.kernel.record.as_deref(), &header)?;
-    let hooks = live::reports(Some(&kernel));
     let printer = Printer {
         intake: Intake::new(hz, recorder, Faults::new(settings.kernel.rehearsal.faults)),
         timeline: Timeline::new(table_size(settings.kernel.max_sockets)),
@@ -80,6 +82,10 @@ async fn fetch(ring: &mut Ring, losses: &Losses, batches: &Sender<Batch>) -> io:
     let mut tick = interval(FETCH);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut fetches: u32 = 0;
+    let manager = Manager::of_environment();
+    let mut beat = interval(manager.beats_every());
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    manager.ready();
     loop {
         let mut batch = Records::new();
         let stopping = tokio::select! {
@@ -91,6 +97,7 @@ async fn fetch(ring: &mut Ring, losses: &Losses, batches: &Sender<Batch>) -> io:
                 }
                 told == Told::Stop
             }
+            _ = beat.tick() => { manager.beat(); false }
             () = batches.closed() => return Ok(()),
             read = ring.read(&mut batch) => { read?; false }
             _ = tick.tick() => { fetches = fetches.wrapping_add(1); false }
@@ -107,6 +114,7 @@ async fn fetch(ring: &mut Ring, losses: &Losses, batches: &Sender<Batch>) -> io:
             }
         }
         if stopping {
+            manager.stopping();
             return Ok(());
         }
     }

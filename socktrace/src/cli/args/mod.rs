@@ -236,6 +236,13 @@ pub(super) struct KernelArgs {
     /// Kernel and agent keep room for as many. Those beyond are counted and reported as lost.
     #[arg(long, value_name = "N", default_value_t = MAX_SOCKETS, value_parser = max_sockets())]
     pub(super) max_sockets: u32,
+    /// Keep all privileges after attaching
+    ///
+    /// Otherwise capabilities that watching does not need are given up then, and system calls that socktrace
+    /// has no use for (to start programs, to look into other processes, to mount, to load modules or
+    /// programs) are refused.
+    #[arg(long)]
+    pub(super) no_sandbox: bool,
     /// Choose hooks instead of trying which are there, for tests
     #[arg(long, value_name = "PURPOSE=HOOK,…", hide = true)]
     pub(super) hooks: Option<HookOverrides>,

@@ -53,6 +53,7 @@ fn each_command_has_its_defaults() {
         hooks: HookOverrides::default(),
         ring_size,
         max_sockets: 131_072,
+        sandbox: true,
         rehearsal: Rehearsal::default(),
     };
     assert_eq!(

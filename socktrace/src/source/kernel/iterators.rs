@@ -251,9 +251,9 @@ impl Iterators {
         Ok(control)
     }
 
-    /// Finds out how deep our pid namespace is, and how long a jiffy is: the kernel started counting them 300 s below the wrap of 32
+    /// Runs an iterator to find out how deep our pid namespace is, and how long a jiffy is: the kernel started counting them 300 s below the wrap of 32
     /// bits (`INITIAL_JIFFIES`, include/linux/jiffies.h), and has counted HZ a second since.
-    fn measure(&mut self) -> io::Result<()> {
+    pub(super) fn measure(&mut self) -> io::Result<()> {
         let control = self.run_walk(WalkControl::default(), &mut Vec::new())?;
         self.ns_per_jiffy = ns_per_jiffy(control.jiffies, clock::monotonic_ns());
         self.pid_level = u32::try_from(control.pid_level).unwrap_or(0);

@@ -13,7 +13,7 @@ use super::object::{self, HookError, Sizes};
 use super::offsets::{self, Layout, LayoutError};
 use super::pids::{self, PidNamespace};
 use super::ring::Ring;
-use super::{privilege, reports, sys};
+use super::{privilege, reports, steady, sys};
 use crate::model::HookReport;
 use crate::source::hooks::{AcceptHook, HookOverrides, IoHook, ReleaseHook, StateHook};
 
@@ -120,6 +120,11 @@ impl Kernel {
         loader.find_pids()?;
         loader.run()
     }
+
+    /// Whether watching needs `CAP_BPF` even now that everything is attached.
+    pub fn needs_bpf(&mut self) -> bool {
+        steady::needs_bpf(&mut self.iterators, &self.losses)
+    }
 }
 
 /// Sizes so small that loading costs nothing, for commands that stream nothing.
@@ -186,7 +191,8 @@ impl Loader<'_> {
     fn load_and_attach(&mut self) -> Result<Ebpf, LoadError> {
         let (mut ebpf, state) = self.load_state()?;
         // Releases first and state changes last: nothing may enter a table it will never leave.
-        self.first(&mut ebpf, self.options.forced.release, Self::release)?;
+        self.first(&mut ebpf, self.options.forced.release, Self::release)
+            .map_err(|error| self.or_privilege(error))?;
         self.first(&mut ebpf, self.options.forced.accept, Self::accept)?;
         self.first(&mut ebpf, self.options.forced.io, Self::io)?;
         let attached = match state {
@@ -208,6 +214,15 @@ impl Loader<'_> {
         })?;
         self.hooks.push(reports::connect(state.program()));
         Ok(ebpf)
+    }
+
+    /// Where releases cannot be seen, a program in the root cgroup may be all that was missing.
+    fn or_privilege(&self, error: LoadError) -> LoadError {
+        let cgroup = candidates(self.options.forced.release).contains(&ReleaseHook::Cgroup);
+        if cgroup && !privilege::administers_networks() {
+            return LoadError::Privilege(vec!["CAP_NET_ADMIN"]);
+        }
+        error
     }
 
     /// Loads the object for the best way to see state changes: whether the kernel gives tracing

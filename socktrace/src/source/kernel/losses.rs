@@ -48,7 +48,7 @@ impl Losses {
             .map(|program| program.as_fd().try_clone_to_owned())
             .collect::<io::Result<Vec<_>>>()
             .map_err(|error| error.to_string())?;
-        // Without CAP_SYS_ADMIN, or before 5.15, there are none.
+        // Before 5.15 there are none.
         let probes = sys::probe_links(&programs).unwrap_or_default();
         Ok(Self {
             map,

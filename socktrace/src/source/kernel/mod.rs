@@ -6,7 +6,7 @@
 //! * [`losses`]: the programs' counters.
 //! * [`offsets`]: where the kernel keeps what the programs read.
 //! * `object`: the embedded object; `reports`: what `doctor` says of what has no ladder; `netns`: other network namespaces; `sys`: what aya does not do; [`privilege`], `cgroup`:
-//!   what is there, `pids`: in which pid namespace we are, before anything is tried.
+//!   what is there, `pids`: in which pid namespace we are, before anything is tried; `steady`: what is needed afterwards.
 
 mod cgroup;
 pub mod iterators;
@@ -20,6 +20,7 @@ mod pids;
 pub mod privilege;
 mod reports;
 pub mod ring;
+mod steady;
 mod sys;
 
 pub use object::Sizes;

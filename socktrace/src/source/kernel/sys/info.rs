@@ -1,15 +1,16 @@
 //! What the kernel counts of programs and links (include/uapi/linux/bpf.h, `struct bpf_prog_info` and
 //! `struct bpf_link_info`). A kernel that is older than a member leaves it as it was: 0.
 
+use std::fs;
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
-use super::{bpf, call, number};
+use super::{call, number};
 
 /// `enum bpf_cmd`.
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_int = 15;
-const BPF_LINK_GET_FD_BY_ID: libc::c_int = 30;
-const BPF_LINK_GET_NEXT_ID: libc::c_int = 31;
+/// Where a link's descriptor leads (kernel/bpf/syscall.c, `bpf_link_prime`).
+const LINK: &str = "anon_inode:bpf_link";
 /// `BPF_LINK_TYPE_PERF_EVENT` in `enum bpf_link_type`.
 const PERF_EVENT: u32 = 7;
 /// `BPF_PERF_EVENT_KPROBE` and `BPF_PERF_EVENT_KRETPROBE` in `enum bpf_perf_event_type`.
@@ -54,15 +55,6 @@ struct GetInfo {
     info: u64,
 }
 
-/// `union bpf_attr`, its members for `BPF_*_GET_*_ID`.
-#[repr(C)]
-#[derive(Default)]
-struct GetId {
-    id: u32,
-    next_id: u32,
-    flags: u32,
-}
-
 /// How often a program did not run because it was running on that CPU already (since 5.12), or because
 /// another probe or tracepoint was (since 6.7).
 pub(in super::super) fn program_misses(program: &OwnedFd) -> io::Result<u64> {
@@ -74,28 +66,24 @@ pub(in super::super) fn probe_misses(link: &OwnedFd) -> io::Result<u64> {
     info::<LinkInfo>(link).map(|info| info.missed)
 }
 
-/// The links of those of `programs` that are kprobes or kretprobes.
+/// The links of those of `programs` that are kprobes or kretprobes, found among this process's own
+/// descriptors: to look links up by number takes `CAP_SYS_ADMIN`.
 pub(in super::super) fn probe_links(programs: &[OwnedFd]) -> io::Result<Vec<OwnedFd>> {
     let ids = programs
         .iter()
         .map(|program| info::<ProgInfo>(program).map(|info| info.id))
         .collect::<io::Result<Vec<_>>>()?;
     let mut links = Vec::new();
-    let mut attr = GetId::default();
-    // SAFETY: `attr` is a valid bpf_attr for this command, which writes `next_id`.
-    while unsafe { call(BPF_LINK_GET_NEXT_ID, &raw mut attr) }.is_ok() {
-        attr.id = attr.next_id;
-        let by_id = GetId {
-            id: attr.id,
-            ..GetId::default()
+    for entry in fs::read_dir("/proc/self/fd")? {
+        let path = entry?.path();
+        // What a descriptor of another kind tells has another shape.
+        let is_link = fs::read_link(&path).is_ok_and(|to| to.as_os_str() == LINK);
+        let name = path.file_name().and_then(|name| name.to_str());
+        let (true, Some(Ok(fd))) = (is_link, name.map(str::parse)) else {
+            continue;
         };
-        // SAFETY: `by_id` is a valid bpf_attr for this command and outlives the call.
-        let link = match unsafe { bpf(BPF_LINK_GET_FD_BY_ID, &raw const by_id) } {
-            Ok(link) => link,
-            // It has just gone.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(error),
-        };
+        // SAFETY: it was open a moment ago and is borrowed to be duplicated only, which fails if it is not.
+        let link = unsafe { BorrowedFd::borrow_raw(fd) }.try_clone_to_owned()?;
         let Ok(info) = info::<LinkInfo>(&link) else {
             continue;
         };
