@@ -3,6 +3,7 @@
 mod output;
 mod privilege;
 mod recording;
+mod schema;
 mod usage;
 
 use std::path::PathBuf;

@@ -2,7 +2,7 @@
 
 use crate::{check_failure, run};
 
-const COMMANDS: [&str; 5] = ["run", "trace", "scan", "doctor", "replay"];
+const COMMANDS: [&str; 6] = ["run", "trace", "scan", "doctor", "replay", "schema"];
 
 #[test]
 fn unknown_words() {
@@ -14,6 +14,7 @@ fn unknown_words() {
         &["scan", "--state", "NO_SUCH_STATE"],
         &["scan", "--by", "no_such_group"],
         &["scan", "--family", "5"],
+        &["schema", "--format", "text"],
         &["run", "extra"],
     ] {
         let wrong = args.last().copied().unwrap_or_default();

@@ -15,6 +15,7 @@ mod shell;
 mod test;
 mod tidy;
 mod toolchain;
+mod validate;
 mod vm;
 
 use std::ffi::OsString;
@@ -86,6 +87,8 @@ enum Command {
         #[arg(long)]
         quick: bool,
     },
+    /// Check what socktrace writes with implementations that are not socktrace's
+    Validate,
     /// Check licences and sources of all dependencies
     Licences,
     /// Check what compilers do not: file lengths, who imports what, clocks, SAFETY comments
@@ -107,6 +110,7 @@ fn main() -> ExitCode {
             rungs,
             quick,
         } => vm::command(&versions, &rungs, vm::Breadth::of(quick)),
+        Command::Validate => validate::command(),
         Command::Licences => licences::command(),
         Command::Tidy => tidy::command(),
     };

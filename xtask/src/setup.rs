@@ -10,18 +10,19 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::toolchain::{self, BPF_LINKER, LLVM, Toolchain};
-use crate::{python, shell, vm};
+use crate::{python, shell, validate, vm};
 
 /// A Debian package, and what proves it installed.
 type Package = (&'static str, fn() -> bool);
 
 /// What the tests need besides the build's needs.
-const TEST_PACKAGES: [Package; 13] = [
+const TEST_PACKAGES: [Package; 14] = [
     ("gcc", || has_program("gcc")),
     ("g++", || has_program("g++")),
     ("libc6-dev", has_static_libc),
     ("python3", has_python),
     ("python3-venv", python::has_venv),
+    ("npm", || validate::is_fetched() || has_program("npm")),
     // The programs of the kernel tests about real services.
     ("curl", || has_program("curl")),
     ("golang-go", || has_program("go")),
@@ -126,6 +127,7 @@ pub(crate) fn tests() -> Result<()> {
 /// What comes from elsewhere than the distribution.
 fn fetched() -> Result<()> {
     python::setup()?;
+    validate::setup()?;
     vm::setup()
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use crate::clock::Stopwatch;
-use crate::{bench, build, fuzz, licences, lint, setup, shell, tidy, vm};
+use crate::{bench, build, fuzz, licences, lint, setup, shell, tidy, validate, vm};
 
 /// How long each fuzz target runs.
 const FUZZ_SECONDS: u32 = 10;
@@ -23,7 +23,7 @@ struct Step {
     run: fn() -> Result<()>,
 }
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     Step {
         name: "setup",
         run: setup::tests,
@@ -47,6 +47,10 @@ const STEPS: [Step; 10] = [
     Step {
         name: "command line",
         run: command_line,
+    },
+    Step {
+        name: "validate",
+        run: validate::command,
     },
     Step {
         name: "kernel, this machine",

@@ -29,7 +29,7 @@ pub use filter::Filter;
 pub use gate::FindingGate;
 pub use settings::{
     DoctorSettings, KernelSettings, Output, Rehearsal, ReplaySettings, RunSettings, ScanSettings,
-    Settings, TraceSettings,
+    SchemaSettings, Settings, TraceSettings,
 };
 
 /// Settings from the program's arguments, its own name first.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::args::{
     Args, ColorWhen, Command, DoctorArgs, FormatArg, GroupBy, KernelArgs, OutputArgs, ReplayArgs,
-    RunArgs, ScanArgs, TraceArgs,
+    RunArgs, ScanArgs, SchemaArgs, TraceArgs,
 };
 use super::environment::Environment;
 use super::error::UsageError;
@@ -29,6 +29,8 @@ pub enum Settings {
     Doctor(DoctorSettings),
     /// `replay`.
     Replay(ReplaySettings),
+    /// `schema`.
+    Schema(SchemaSettings),
 }
 
 /// Destinations that get the same lines. There are two where the terminal gets text and files JSON.
@@ -135,6 +137,15 @@ pub struct ReplaySettings {
     pub outputs: Vec<Output>,
 }
 
+/// See [`Settings::Schema`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SchemaSettings {
+    /// Of what.
+    pub format: Format,
+    /// Whether examples are wanted where there is a schema.
+    pub examples: bool,
+}
+
 impl Settings {
     /// The settings that `args` mean in `environment`.
     pub(super) fn new(args: Args, environment: &Environment<'_>) -> Result<Self, UsageError> {
@@ -146,6 +157,9 @@ impl Settings {
                 outputs: outputs(&output, environment)?,
             }),
             Command::Replay(args) => Self::Replay(ReplaySettings::new(args, environment)?),
+            Command::Schema(SchemaArgs { format, examples }) => {
+                Self::Schema(SchemaSettings { format, examples })
+            }
         })
     }
 }

@@ -3,7 +3,10 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
 use crate::model::{Comm, Family, TcpState};
+use crate::schema::Format;
 pub(super) use crate::units::{bytes, duration};
 
 /// Longest name the kernel keeps of a process: `TASK_COMM_LEN` less its NUL.
@@ -56,6 +59,21 @@ pub(super) fn family(text: &str) -> Result<Family, String> {
 /// The kernel's name of a TCP state, in any case.
 pub(super) fn state(text: &str) -> Result<TcpState, String> {
     text.parse()
+}
+
+/// A format for machines.
+pub(super) fn schema_format() -> impl TypedValueParser<Value = Format> {
+    const FORMATS: [(&str, Format); 5] = [
+        ("json", Format::Json),
+        ("ecs", Format::Json),
+        ("ocsf", Format::Ocsf),
+        ("cef", Format::Cef),
+        ("otlp", Format::Otlp),
+    ];
+    PossibleValuesParser::new(FORMATS.map(|(name, _)| name)).map(|name| {
+        let known = FORMATS.iter().find(|(known, _)| *known == name);
+        known.map_or(Format::Json, |(_, format)| *format)
+    })
 }
 
 #[cfg(test)]

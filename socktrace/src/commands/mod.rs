@@ -2,7 +2,7 @@
 //!
 //! * `run`, `trace`, `scan`, `doctor`: a live kernel (feature `kernel`).
 //! * `look`, `groups`: what `scan` makes of one reading, and how it is counted.
-//! * `replay`: a recording.
+//! * `replay`: a recording. `schema`: what lines look like.
 //! * `desk`: from findings to lines; `outputs`: the streams of lines; `reporter`: names, encoding and writing on a thread of their own;
 //!   `intake`: recording, account of losses and decoding of what comes in; `recorder`: the raw recording; `live`: loading for the live commands.
 
@@ -27,6 +27,7 @@ mod reporter;
 mod run;
 #[cfg(feature = "kernel")]
 mod scan;
+mod schema;
 #[cfg(feature = "kernel")]
 mod trace;
 
@@ -69,6 +70,7 @@ fn table_size(max_sockets: u32) -> usize {
 pub fn execute(settings: Settings) -> Result<Exit, Failure> {
     match settings {
         Settings::Replay(settings) => replay::execute(&settings),
+        Settings::Schema(settings) => schema::execute(settings),
         #[cfg(feature = "kernel")]
         Settings::Run(settings) => run::execute(settings),
         #[cfg(feature = "kernel")]

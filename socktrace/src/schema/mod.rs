@@ -2,12 +2,14 @@
 //!
 //! * [`Encoder`] turns what the core says into lines, one stream each.
 //! * [`Envelope`]: what stands before lines that go to syslog.
+//! * [`examples`]: what lines look like; [`JSON_SCHEMA`]: what those of the native format may be.
 //! * [`escape`] makes untrusted bytes safe to print.
 
 mod cef;
 mod encoder;
 mod envelope;
 mod escape;
+mod examples;
 mod health;
 mod ids;
 mod incident;
@@ -25,3 +27,7 @@ mod tests;
 pub use encoder::{Encoder, Format};
 pub use envelope::{Envelope, Facility};
 pub use escape::{escape, escape_into};
+pub use examples::examples;
+
+/// The JSON Schema (draft 2020-12) of every line of [`Format::Json`].
+pub const JSON_SCHEMA: &str = include_str!("lines.schema.json");

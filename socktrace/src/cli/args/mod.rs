@@ -15,6 +15,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 pub(super) use common::{ColorWhen, FilterArgs, FormatArg, OutputArgs};
 
 use super::values;
+use crate::schema::Format;
 use crate::source::faults::FaultRates;
 use crate::source::hooks::HookOverrides;
 
@@ -134,6 +135,20 @@ Examples:
   Would a shorter threshold have found more?
       socktrace replay --leak-after 20s leak.rec")]
     Replay(ReplayArgs),
+
+    /// Print what lines look like
+    ///
+    /// The JSON Schema (draft 2020-12) of every line of the native format, `json`. The schemas of ocsf, cef
+    /// and otlp are other people's: of these, examples are printed.
+    #[command(after_long_help = "\
+Examples:
+  Check a file of events:
+      socktrace schema >lines.schema.json
+      jq -c . events.json | jsonschema-cli validate lines.schema.json -
+
+  One event of every sort, to try a pipeline with:
+      socktrace schema --examples --format json")]
+    Schema(SchemaArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -202,6 +217,16 @@ pub(super) struct ReplayArgs {
     pub(super) filter: FilterArgs,
     #[command(flatten)]
     pub(super) output: OutputArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct SchemaArgs {
+    /// Of which format
+    #[arg(long, value_name = "FORMAT", default_value = "json", value_parser = values::schema_format())]
+    pub(super) format: Format,
+    /// Print example events, also of the native format: made up, and encoded as real ones are
+    #[arg(long)]
+    pub(super) examples: bool,
 }
 
 /// How much is told of each process.

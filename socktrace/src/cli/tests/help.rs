@@ -55,3 +55,8 @@ fn help_of_doctor() {
 fn help_of_replay() {
     assert_snapshot!(help("replay"));
 }
+
+#[test]
+fn help_of_schema() {
+    assert_snapshot!(help("schema"));
+}

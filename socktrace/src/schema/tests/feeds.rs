@@ -1,9 +1,12 @@
 //! One of each in the formats of other people's collectors.
 
 use insta::assert_snapshot;
+use syslog_rfc5424::message::ProcId;
+use syslog_rfc5424::{SyslogFacility, parse_message};
 
 use super::samples::*;
-use super::snapshots::{doctor, findings, incidents, indented, life, scan, scan_groups, statuses};
+use super::snapshots::indented;
+use crate::schema::examples::sets::*;
 use crate::schema::{Encoder, Envelope, Format};
 
 /// Whatever is neither a finding nor an event of `trace`.
@@ -74,4 +77,38 @@ fn all_in_envelopes_for_syslog() {
         })
         .collect();
     assert_snapshot!(headers.join("]\n"));
+}
+
+/// A parser of somebody else's finds in every header what the event says, and in the message the plain line.
+#[test]
+fn envelopes_are_read_by_a_parser_of_syslog() {
+    for format in [Format::Json, Format::Ocsf, Format::Cef, Format::Otlp] {
+        let mut encoder =
+            Encoder::new(format, host(), false).with_envelope(Some(Envelope::default()));
+        let mut out = Vec::new();
+        everything(&mut encoder, &mut out);
+        let plain = lines(format, false, everything);
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text.lines().count(), plain.lines().count());
+        for (n, (line, plain)) in text.lines().zip(plain.lines()).enumerate() {
+            let message = parse_message(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            assert_eq!(message.msg, plain);
+            assert_eq!(message.facility, SyslogFacility::LOG_DAEMON);
+            assert_eq!(message.hostname.as_deref(), Some("db-7"));
+            assert_eq!(message.appname.as_deref(), Some("socktrace"));
+            assert_eq!(
+                message.procid,
+                Some(ProcId::PID(std::process::id().cast_signed()))
+            );
+            let parameter = |name| message.sd.find_tuple("socktrace@32473", name);
+            assert_eq!(parameter("sequence"), Some(&n.to_string()));
+            if format == Format::Json {
+                let value: serde_json::Value = serde_json::from_str(plain).unwrap();
+                assert_eq!(message.msgid.as_deref(), value["event"]["action"].as_str());
+                let phase = value["socktrace"]["leak"]["phase"].as_str();
+                let phase = phase.or(value["socktrace"]["incident"]["phase"].as_str());
+                assert_eq!(parameter("phase").map(String::as_str), phase);
+            }
+        }
+    }
 }

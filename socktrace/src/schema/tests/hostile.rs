@@ -3,7 +3,6 @@
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::incidents::*;
 use super::samples::*;
 use crate::model::*;
 use crate::schema::{Encoder, Format, escape};

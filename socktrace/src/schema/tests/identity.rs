@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 
-use super::incidents::*;
 use super::samples::*;
 use crate::model::*;
 use crate::schema::{Encoder, Format};

@@ -3,6 +3,5 @@
 mod feeds;
 mod hostile;
 mod identity;
-mod incidents;
 mod samples;
 mod snapshots;

@@ -8,7 +8,7 @@ use crate::model::{
 };
 
 /// Two hundred findings of process 812 within a minute, most lines held back.
-pub(super) fn incident(phase: IncidentPhase) -> NamedIncident {
+pub(in crate::schema) fn incident(phase: IncidentPhase) -> NamedIncident {
     let ended = phase == IncidentPhase::Resolved;
     let open = if ended { 0 } else { 200 };
     NamedIncident {
@@ -50,7 +50,7 @@ pub(super) fn incident(phase: IncidentPhase) -> NamedIncident {
 }
 
 /// What is told as soon as a process leaks its first socket.
-pub(super) fn first_incident() -> NamedIncident {
+pub(in crate::schema) fn first_incident() -> NamedIncident {
     let mut named = incident(IncidentPhase::Open);
     named.incident.open = 1;
     named.incident.opened_total = 1;
@@ -63,7 +63,7 @@ pub(super) fn first_incident() -> NamedIncident {
 }
 
 /// Connections that two services never close.
-pub(super) fn half_closed_incident() -> NamedIncident {
+pub(in crate::schema) fn half_closed_incident() -> NamedIncident {
     let mut named = incident(IncidentPhase::Update);
     named.incident.kind = Kind::HalfClosed;
     named.incident.suppressed = 0;
@@ -85,7 +85,7 @@ pub(super) fn half_closed_incident() -> NamedIncident {
 }
 
 /// Findings that nobody is blamed for.
-pub(super) fn nobodys_incident() -> NamedIncident {
+pub(in crate::schema) fn nobodys_incident() -> NamedIncident {
     let mut named = incident(IncidentPhase::Update);
     named.incident.kind = Kind::Unaccepted;
     named.incident.culprit = None;
