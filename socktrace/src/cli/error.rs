@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 
 use super::Exit;
 use crate::model::Kind;
-use crate::schema::escape;
+use crate::schema::{Format, escape};
 use crate::sink::TargetError;
 
 /// See [`super::parse`].
@@ -32,8 +32,15 @@ pub enum UsageError {
     Output(#[from] TargetError),
     #[error("--output {name} is given twice: its lines would be doubled")]
     OutputTwice { name: String },
-    #[error("--format text is for people; {name} needs json, ocsf, cef or otlp")]
-    TextToSyslog { name: String },
+    #[error(
+        "{name} cannot have --format {}: {reason}; or give it a format of its own in its URL (?format=json)",
+        .format.name()
+    )]
+    FormatNotTaken {
+        name: String,
+        format: Format,
+        reason: String,
+    },
     #[error("--record needs the path of a file: a recording is not for reading along")]
     RecordToStdout,
     #[error("--record {name} is also an --output: lines and records in one file serve nobody")]

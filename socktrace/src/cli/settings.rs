@@ -11,8 +11,8 @@ use super::args::{
 use super::environment::Environment;
 use super::error::UsageError;
 use super::filter::Filter;
-use crate::schema::{Envelope, Format, escape};
-use crate::sink::Target;
+use crate::schema::{Envelope, Format, Selection, escape};
+use crate::sink::{Destination, Target};
 use crate::source::faults::FaultRates;
 use crate::source::hooks::HookOverrides;
 
@@ -33,7 +33,8 @@ pub enum Settings {
     Schema(SchemaSettings),
 }
 
-/// Destinations that get the same lines. There are two where the terminal gets text and files JSON.
+/// A stream of lines, and the destinations that get them. There are two where the terminal gets text and
+/// files JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
     /// What lines look like.
@@ -42,6 +43,8 @@ pub struct Output {
     pub colour: bool,
     /// What stands before each line.
     pub envelope: Option<Envelope>,
+    /// Which events they are.
+    pub selection: Selection,
     /// Where they go, at least one.
     pub targets: Vec<Target>,
 }
@@ -290,54 +293,73 @@ fn leak_after(given: Duration) -> Result<Duration, UsageError> {
 }
 
 fn outputs(args: &OutputArgs, environment: &Environment<'_>) -> Result<Vec<Output>, UsageError> {
-    let mut targets = Vec::new();
+    let mut destinations: Vec<Destination> = Vec::new();
     for spec in &args.output {
-        let target = Target::parse(spec.as_os_str())?;
-        if targets.contains(&target) {
+        let destination = Destination::parse(spec.as_os_str())?;
+        let known = |known: &Destination| known.target == destination.target;
+        if destinations.iter().any(known) {
             return Err(UsageError::OutputTwice {
-                name: escape(spec.as_os_str().as_bytes()).into(),
+                name: destination.target.name(),
             });
         }
-        targets.push(target);
+        destinations.push(destination);
     }
-    if targets.is_empty() {
-        targets.push(Target::Stdout);
+    if destinations.is_empty() {
+        destinations.push(Destination::parse("-".as_ref())?);
     }
     let mut outputs: Vec<Output> = Vec::new();
-    for target in targets {
-        let (format, colour) = encoding(args, &target, environment);
-        let envelope = target.envelope().cloned();
-        if envelope.is_some() && format == Format::Text {
-            return Err(UsageError::TextToSyslog {
+    for Destination { target, options } in destinations {
+        let (format, colour) = encoding(args, &target, options.format, environment);
+        target
+            .takes(format)
+            .map_err(|reason| UsageError::FormatNotTaken {
                 name: target.name(),
-            });
-        }
-        let same =
-            |o: &&mut Output| (o.format, o.colour, &o.envelope) == (format, colour, &envelope);
-        match outputs.iter_mut().find(same) {
-            Some(output) => output.targets.push(target),
-            None => outputs.push(Output {
                 format,
-                colour,
-                envelope,
-                targets: vec![target],
-            }),
+                reason,
+            })?;
+        let mut output = Output {
+            format,
+            colour,
+            envelope: target.envelope().cloned(),
+            selection: options.selection,
+            targets: vec![target],
+        };
+        match outputs.iter_mut().find(|known| known.is_same(&output)) {
+            Some(known) => known.targets.append(&mut output.targets),
+            None => outputs.push(output),
         }
     }
     Ok(outputs)
 }
 
+impl Output {
+    /// Whether its lines are those of `other`.
+    fn is_same(&self, other: &Self) -> bool {
+        let lines = |output: &Self| (output.format, output.colour);
+        lines(self) == lines(other)
+            && self.envelope == other.envelope
+            && self.selection == other.selection
+    }
+}
+
 /// The format of a target, and whether it is coloured.
-fn encoding(args: &OutputArgs, target: &Target, environment: &Environment<'_>) -> (Format, bool) {
+fn encoding(
+    args: &OutputArgs,
+    target: &Target,
+    own: Option<Format>,
+    environment: &Environment<'_>,
+) -> (Format, bool) {
     let terminal = *target == Target::Stdout && environment.stdout_is_terminal;
-    let format = match args.format {
-        Some(FormatArg::Text) => Format::Text,
-        None if terminal => Format::Text,
-        Some(FormatArg::Json | FormatArg::Ecs) | None => Format::Json,
-        Some(FormatArg::Ocsf) => Format::Ocsf,
-        Some(FormatArg::Cef) => Format::Cef,
-        Some(FormatArg::Otlp) => Format::Otlp,
+    let usual = || {
+        if terminal {
+            Format::Text
+        } else {
+            target.default_format().unwrap_or(Format::Json)
+        }
     };
+    let format = own
+        .or_else(|| args.format.map(FormatArg::format))
+        .unwrap_or_else(usual);
     let colour = match args.color {
         ColorWhen::Always => true,
         ColorWhen::Never => false,

@@ -5,8 +5,10 @@ use crate::cli::FindingGate;
 use crate::enrich::Enricher;
 use crate::incident::Incidents;
 use crate::model::{
-    BootTime, Descriptors, Finding, Incident, Leak, NamedIncident, Process, Status, Thread,
+    BootTime, Descriptors, Finding, Incident, IncidentPhase, Leak, NamedIncident, Phase, Process,
+    Status, Thread,
 };
+use crate::sink::Class;
 
 /// Who adds names.
 pub(super) trait Names {
@@ -37,8 +39,13 @@ impl<N: Names> Desk<N> {
         finding.membership = verdict.membership;
         if verdict.tell {
             self.names.name_threads(&mut finding);
-            self.outputs
-                .encode(|encoder, out| encoder.encode_finding(&finding, out));
+            let class = match finding.leak.phase {
+                Phase::Open | Phase::Resolved(_) => Class::Finding,
+                Phase::Update => Class::Update,
+            };
+            self.outputs.encode(class, |encoder, out| {
+                encoder.encode_finding(&finding, out);
+            });
         }
         self.tell();
     }
@@ -59,15 +66,21 @@ impl<N: Names> Desk<N> {
     pub(super) fn status(&mut self, mut status: Status) {
         status.held_back = self.incidents.held_back();
         status.without_incident = self.incidents.overflowed();
-        self.outputs
-            .encode(|encoder, out| encoder.encode_status(&status, out));
+        self.outputs.encode(Class::Update, |encoder, out| {
+            encoder.encode_status(&status, out);
+        });
     }
 
     fn tell(&mut self) {
         while let Some(incident) = self.incidents.poll_report() {
+            let class = match incident.phase {
+                IncidentPhase::Open | IncidentPhase::Resolved => Class::Finding,
+                IncidentPhase::Update => Class::Update,
+            };
             let named = self.names.incident(incident);
-            self.outputs
-                .encode(|encoder, out| encoder.encode_incident(&named, out));
+            self.outputs.encode(class, |encoder, out| {
+                encoder.encode_incident(&named, out);
+            });
         }
     }
 }

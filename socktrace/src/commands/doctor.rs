@@ -7,7 +7,7 @@ use super::live;
 use super::outputs::Outputs;
 use crate::cli::{DoctorSettings, Exit};
 use crate::clock::{self, Clock as _};
-use crate::sink::WhenFull;
+use crate::sink::{Class, WhenFull};
 use crate::source::hooks::HookOverrides;
 use crate::source::kernel::loader::{LEAST, Mode, Options};
 use crate::source::kernel::privilege;
@@ -27,7 +27,9 @@ pub(super) fn execute(settings: &DoctorSettings) -> Result<Exit, Failure> {
     reports.extend(privilege::reports());
     let at = clock::System.boot();
     for report in &reports {
-        outputs.encode(|encoder, out| encoder.encode_hook(at, report, out));
+        outputs.encode(Class::Finding, |encoder, out| {
+            encoder.encode_hook(at, report, out);
+        });
     }
     outputs.finish();
     loaded.map(|_| Exit::Fine)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::cli::Output;
 use crate::model::Host;
 use crate::schema::Encoder;
-use crate::sink::{Report, SinkError, Sinks, WhenFull};
+use crate::sink::{Batch, Class, Report, SinkError, Sinks, WhenFull};
 
 /// How long the last lines may take to be written when a command ends.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -26,7 +26,7 @@ const CLOCK_STEP_NS: u128 = 10_000_000;
 struct Stream {
     encoder: Encoder,
     sinks: Sinks,
-    batch: Vec<u8>,
+    batch: Batch,
 }
 
 impl Outputs {
@@ -39,9 +39,10 @@ impl Outputs {
         let open = |output: &Output| -> Result<Stream, SinkError> {
             Ok(Stream {
                 encoder: Encoder::new(output.format, host.clone(), output.colour)
-                    .with_envelope(output.envelope.clone()),
+                    .with_envelope(output.envelope.clone())
+                    .with_selection(output.selection.clone()),
                 sinks: Sinks::open(&output.targets, when_full)?,
-                batch: Vec::new(),
+                batch: Batch::default(),
             })
         };
         Ok(Self {
@@ -51,10 +52,14 @@ impl Outputs {
         })
     }
 
-    /// Adds lines to every stream's batch.
-    pub(super) fn encode(&mut self, mut encode: impl FnMut(&mut Encoder, &mut Vec<u8>)) {
-        for stream in &mut self.streams {
-            encode(&mut stream.encoder, &mut stream.batch);
+    /// Adds the lines of one event to the batches of the streams that want it.
+    pub(super) fn encode(
+        &mut self,
+        class: Class,
+        mut encode: impl FnMut(&mut Encoder, &mut Vec<u8>),
+    ) {
+        for Stream { encoder, batch, .. } in &mut self.streams {
+            batch.append(class, |out| encode(encoder, out));
         }
     }
 

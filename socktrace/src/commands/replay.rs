@@ -10,7 +10,7 @@ use super::{Failure, incidents_config, table_size, tracker_config};
 use crate::cli::{Exit, FindingGate, ReplaySettings};
 use crate::incident::Incidents;
 use crate::model::{BootTime, Event, Gap, GapPlace, Record, Status, StatusReason};
-use crate::sink::WhenFull;
+use crate::sink::{Class, WhenFull};
 use crate::source::recording::{ReadError, Reader};
 use crate::tracker::{Action, Timeline, Tracker};
 
@@ -108,7 +108,9 @@ impl Player<'_> {
             {
                 self.desk
                     .outputs
-                    .encode(|encoder, out| encoder.encode_lifecycle(&event, out));
+                    .encode(Class::StateChange, |encoder, out| {
+                        encoder.encode_lifecycle(&event, out);
+                    });
             }
             return;
         }

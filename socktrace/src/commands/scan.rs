@@ -12,7 +12,7 @@ use crate::clock::{self, Clock as _};
 use crate::decode::{DecodeContext, records};
 use crate::enrich::{Enricher, sockstat};
 use crate::model::{Closed, ScanSummary, TcpState};
-use crate::sink::WhenFull;
+use crate::sink::{Class, WhenFull};
 use crate::source::diag::{self, netlink};
 use crate::source::hooks::HookOverrides;
 use crate::source::kernel::loader::{LEAST, Mode, Options};
@@ -59,7 +59,9 @@ pub(super) fn execute(settings: &ScanSettings) -> Result<Exit, Failure> {
     };
     if settings.by.is_empty() {
         for leak in &leaks {
-            outputs.encode(|encoder, out| encoder.encode_scanned(leak, out));
+            outputs.encode(Class::Finding, |encoder, out| {
+                encoder.encode_scanned(leak, out);
+            });
             if outputs.waiting() >= BATCH {
                 outputs.write();
                 if outputs.all_closed() {
@@ -70,10 +72,14 @@ pub(super) fn execute(settings: &ScanSettings) -> Result<Exit, Failure> {
     } else {
         let by = groups::name(&settings.by);
         for group in groups::count(&settings.by, &leaks, &acceptors) {
-            outputs.encode(|encoder, out| encoder.encode_group(summary.at, &by, &group, out));
+            outputs.encode(Class::Finding, |encoder, out| {
+                encoder.encode_group(summary.at, &by, &group, out);
+            });
         }
     }
-    outputs.encode(|encoder, out| encoder.finish_scan(&summary, out));
+    outputs.encode(Class::Finding, |encoder, out| {
+        encoder.finish_scan(&summary, out);
+    });
     outputs.finish();
     if !summary.missing.is_empty() {
         warn(&format!("not seen: {}", summary.missing.join("; ")));

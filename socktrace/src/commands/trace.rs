@@ -13,13 +13,13 @@ use super::live::{self, Signals, Told};
 use super::outputs::Outputs;
 use super::recorder::Recorder;
 use super::{Failure, table_size};
-use crate::cli::{Exit, Filter, TraceSettings};
+use crate::cli::{Exit, Filter, Output, TraceSettings};
 use crate::clock::{self, Clock as _};
 use crate::decode::gap_record;
 use crate::enrich::Processes;
 use crate::model::{HookReport, Status, StatusReason};
 use crate::service::Manager;
-use crate::sink::WhenFull;
+use crate::sink::{Class, Target, WhenFull};
 use crate::source::batch::Batch as Records;
 use crate::source::faults::Faults;
 use crate::source::kernel::loader::Mode;
@@ -42,7 +42,7 @@ pub(super) fn execute(settings: TraceSettings) -> Result<Exit, Failure> {
     let mut kernel = live::load(Mode::Trace, Duration::ZERO, &settings.kernel)?;
     let mut hooks = live::reports(Some(&kernel));
     hooks.push(live::Confining::begin(&mut kernel, &settings.kernel)?.complete()?);
-    let outputs = Outputs::open(&settings.outputs, &host, WhenFull::Wait)?;
+    let outputs = Outputs::open(&settings.outputs, &host, when_full(&settings.outputs))?;
     let hz = kernel.iterators.hz();
     let header = Header {
         host,
@@ -67,6 +67,16 @@ pub(super) fn execute(settings: TraceSettings) -> Result<Exit, Failure> {
     // A panic there has been told on standard error already.
     let _ = thread.join();
     Ok(Exit::Fine)
+}
+
+/// A single file or pipe is waited for; the ring buffer counts what it then cannot hold. Of several
+/// destinations none may hold up the others, and a collector that is away must not end the watching.
+fn when_full(outputs: &[Output]) -> WhenFull {
+    let mut targets = outputs.iter().flat_map(|output| &output.targets);
+    match (targets.next(), targets.next()) {
+        (Some(Target::Stdout | Target::File(_)), None) => WhenFull::Wait,
+        _ => WhenFull::Drop,
+    }
 }
 
 /// What the fetching side hands to the printing side.
@@ -177,7 +187,9 @@ impl Printer {
                     _ => None,
                 };
                 if filter.matches_lifecycle(&event, cgroup.as_deref()) {
-                    outputs.encode(|encoder, out| encoder.encode_lifecycle(&event, out));
+                    outputs.encode(Class::StateChange, |encoder, out| {
+                        encoder.encode_lifecycle(&event, out);
+                    });
                 }
             });
         }
@@ -212,7 +224,8 @@ impl Printer {
             held_back: 0,
             without_incident: 0,
         };
-        self.outputs
-            .encode(|encoder, out| encoder.encode_status(&status, out));
+        self.outputs.encode(Class::Update, |encoder, out| {
+            encoder.encode_status(&status, out);
+        });
     }
 }

@@ -55,7 +55,7 @@ impl Line {
         (id, name, severity): Signature,
         host: &Host,
         ids: &Ids,
-        (at, sequence): (BootTime, u64),
+        at: BootTime,
         dataset: &str,
     ) -> Self {
         let mut line = Self {
@@ -68,7 +68,7 @@ impl Line {
             format_args!("CEF:0|socktrace|socktrace|{version}|{id}|{name}|{severity}|"),
         );
         line.add("rt", unix_millis(host, at));
-        line.add("externalId", ids.event(sequence, dataset));
+        line.add("externalId", ids.event(dataset));
         line.add_bytes("dvchost", host.name.as_bytes());
         line.add_bytes("deviceExternalId", host.id.as_bytes());
         line
@@ -162,13 +162,7 @@ impl Line {
 }
 
 /// Appends the line of a finding.
-pub(super) fn finding(
-    host: &Host,
-    ids: &mut Ids,
-    sequence: u64,
-    finding: &Finding,
-    out: &mut Vec<u8>,
-) {
+pub(super) fn finding(host: &Host, ids: &mut Ids, finding: &Finding, out: &mut Vec<u8>) {
     let leak = &finding.leak;
     let id = ids.leak(leak);
     let (signature, cause) = match leak.phase {
@@ -177,7 +171,7 @@ pub(super) fn finding(
         Phase::Resolved(cause) => (LEAK_RESOLVED, cause.name()),
     };
     let role = role(leak.kind, leak.role);
-    let at = (leak.at, sequence);
+    let at = leak.at;
     let mut line = Line::new(signature, host, ids, at, "socktrace.leak");
     line.add("act", leak.phase.name());
     line.add_text("cat", leak.kind.name());
@@ -214,20 +208,14 @@ pub(super) fn finding(
 }
 
 /// Appends the line of an incident.
-pub(super) fn incident(
-    host: &Host,
-    ids: &Ids,
-    sequence: u64,
-    named: &NamedIncident,
-    out: &mut Vec<u8>,
-) {
+pub(super) fn incident(host: &Host, ids: &Ids, named: &NamedIncident, out: &mut Vec<u8>) {
     let incident = &named.incident;
     let signature = match incident.phase {
         IncidentPhase::Open => INCIDENT_OPEN,
         IncidentPhase::Update => INCIDENT_UPDATE,
         IncidentPhase::Resolved => INCIDENT_RESOLVED,
     };
-    let at = (incident.at, sequence);
+    let at = incident.at;
     let mut line = Line::new(signature, host, ids, at, "socktrace.incident");
     line.add("act", incident.phase.name());
     line.add_text("cat", incident.kind.name());
@@ -259,20 +247,14 @@ pub(super) fn incident(
 }
 
 /// Appends the line of a lifecycle event.
-pub(super) fn lifecycle(
-    host: &Host,
-    ids: &Ids,
-    sequence: u64,
-    lifecycle: &Lifecycle,
-    out: &mut Vec<u8>,
-) {
+pub(super) fn lifecycle(host: &Host, ids: &Ids, lifecycle: &Lifecycle, out: &mut Vec<u8>) {
     let signature = match &lifecycle.what {
         LifecycleEvent::Connect(_) => CONNECT,
         LifecycleEvent::Accept(_) => ACCEPT,
         LifecycleEvent::StateChange(_) => STATE_CHANGE,
         LifecycleEvent::Release(_) => RELEASE,
     };
-    let at = (lifecycle.at, sequence);
+    let at = lifecycle.at;
     let mut line = Line::new(signature, host, ids, at, "socktrace.trace");
     line.add_connection(lifecycle.what.socket(), lifecycle.role);
     if let Some(Task { tgid, tid, comm }) = &lifecycle.owner {
@@ -299,8 +281,8 @@ pub(super) fn lifecycle(
 }
 
 /// Appends the line of a scanned socket.
-pub(super) fn scanned(host: &Host, ids: &Ids, sequence: u64, scanned: &Scanned, out: &mut Vec<u8>) {
-    let at = (scanned.at, sequence);
+pub(super) fn scanned(host: &Host, ids: &Ids, scanned: &Scanned, out: &mut Vec<u8>) {
+    let at = scanned.at;
     let role = role(scanned.kind, Role::Unknown);
     let mut line = Line::new(SCANNED, host, ids, at, "socktrace.scan");
     line.add_text("cat", scanned.kind.name());
@@ -318,23 +300,22 @@ pub(super) fn scanned(host: &Host, ids: &Ids, sequence: u64, scanned: &Scanned, 
 pub(super) fn group(
     host: &Host,
     ids: &Ids,
-    sequence: u64,
     at: BootTime,
     by: &str,
     group: &ScanGroup,
     out: &mut Vec<u8>,
 ) {
-    let mut line = Line::new(COUNTED, host, ids, (at, sequence), "socktrace.scan");
+    let mut line = Line::new(COUNTED, host, ids, at, "socktrace.scan");
     line.add("cnt", group.count);
     line.add_custom("cs1", by, &escape(&group.key));
     line.end(out);
 }
 
 /// Appends the line of a status.
-pub(super) fn status(host: &Host, ids: &Ids, sequence: u64, status: &Status, out: &mut Vec<u8>) {
+pub(super) fn status(host: &Host, ids: &Ids, status: &Status, out: &mut Vec<u8>) {
     let lost = status.lost.values().any(|lost| *lost > 0);
     let signature = if lost { LOSS } else { STATUS };
-    let at = (status.at, sequence);
+    let at = status.at;
     let mut line = Line::new(signature, host, ids, at, "socktrace.status");
     line.add("act", status.reason.name());
     line.add_text("msg", &status_message(status));
@@ -342,15 +323,8 @@ pub(super) fn status(host: &Host, ids: &Ids, sequence: u64, status: &Status, out
 }
 
 /// Appends a line of `doctor`.
-pub(super) fn hook(
-    host: &Host,
-    ids: &Ids,
-    sequence: u64,
-    at: BootTime,
-    hook: &HookReport,
-    out: &mut Vec<u8>,
-) {
-    let mut line = Line::new(HOOK, host, ids, (at, sequence), "socktrace.doctor");
+pub(super) fn hook(host: &Host, ids: &Ids, at: BootTime, hook: &HookReport, out: &mut Vec<u8>) {
+    let mut line = Line::new(HOOK, host, ids, at, "socktrace.doctor");
     line.add("cat", hook.purpose);
     line.add("outcome", hook.support.name());
     line.add_text("msg", &hook_message(hook));

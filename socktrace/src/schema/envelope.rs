@@ -3,6 +3,7 @@
 use std::process;
 
 use super::moments::wall;
+use super::selection::Severity;
 use super::words::push;
 use crate::model::{BootTime, Host};
 
@@ -35,14 +36,6 @@ const LOCAL0: u8 = 16;
 
 /// The number that RFC 5612 sets aside for documentation: users with a number of their own give it.
 const EXAMPLE_ENTERPRISE: u32 = 32473;
-
-/// `severity` (RFC 5424 §6.2.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Severity {
-    Warning = 4,
-    Notice = 5,
-    Informational = 6,
-}
 
 /// What the header of one line says of its event.
 #[derive(Clone, Copy, Debug)]

@@ -26,6 +26,8 @@ pub(super) struct Ids {
     of_lines: Sha1,
     /// For open leaks with a made-up cookie, the inode they were first told with.
     inodes: HashMap<Cookie, Option<u32>>,
+    /// The number of the present event, the same in every stream.
+    event: u64,
 }
 
 impl Ids {
@@ -48,13 +50,19 @@ impl Ids {
             prefix,
             of_lines,
             inodes: HashMap::new(),
+            event: 0,
         }
     }
 
-    /// Names a line of this stream; `sequence` is its number.
-    pub(super) fn event(&self, sequence: u64, dataset: &str) -> Uuid {
+    /// Goes on to the event with this number.
+    pub(super) fn begin_event(&mut self, number: u64) {
+        self.event = number;
+    }
+
+    /// Names the present event. Streams leave out different ones, and so their own numbers do not name it.
+    pub(super) fn event(&self, dataset: &str) -> Uuid {
         let mut digest = self.of_lines.clone();
-        for part in [&sequence.to_le_bytes(), dataset.as_bytes()] {
+        for part in [&self.event.to_le_bytes(), dataset.as_bytes()] {
             digest.update((part.len() as u64).to_le_bytes());
             digest.update(part);
         }
@@ -171,14 +179,15 @@ mod tests {
             wall_minus_boot_ns: 0,
             agent_started: BootTime(10),
         };
-        let ids = Ids::new(&host);
+        let mut ids = Ids::new(&host);
         for (sequence, dataset) in [(0, "socktrace.trace"), (1 << 40, "socktrace.leak"), (7, "")] {
             let parts: [&[u8]; 3] = [
                 &10_u64.to_le_bytes(),
                 &u64::to_le_bytes(sequence),
                 dataset.as_bytes(),
             ];
-            assert_eq!(ids.event(sequence, dataset), ids.name("event", &parts));
+            ids.begin_event(sequence);
+            assert_eq!(ids.event(dataset), ids.name("event", &parts));
         }
     }
 }

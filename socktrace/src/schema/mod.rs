@@ -3,6 +3,7 @@
 //! * [`Encoder`] turns what the core says into lines, one stream each.
 //! * [`Envelope`]: what stands before lines that go to syslog.
 //! * [`examples`]: what lines look like; [`JSON_SCHEMA`]: what those of the native format may be.
+//! * [`Selection`]: which events a stream has.
 //! * [`escape`] makes untrusted bytes safe to print.
 
 mod cef;
@@ -17,6 +18,7 @@ mod json;
 mod moments;
 mod ocsf;
 mod otlp;
+mod selection;
 mod text;
 mod values;
 mod words;
@@ -28,6 +30,7 @@ pub use encoder::{Encoder, Format};
 pub use envelope::{Envelope, Facility};
 pub use escape::{escape, escape_into};
 pub use examples::examples;
+pub use selection::{Action, Selection, Severity};
 
 /// The JSON Schema (draft 2020-12) of every line of [`Format::Json`].
 pub const JSON_SCHEMA: &str = include_str!("lines.schema.json");

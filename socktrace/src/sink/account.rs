@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::batch::{Class, Tally};
 use crate::clock::{self, Clock as _};
 use crate::model::BootTime;
 
@@ -70,6 +71,8 @@ impl Trouble {
 #[derive(Debug, Default)]
 pub struct Account {
     lines: [AtomicU64; Outcome::ALL.len()],
+    /// Lines of each class that there was no room for.
+    dropped: [AtomicU64; Class::ALL.len()],
     /// Bytes in the memory queue.
     queued: AtomicU64,
     /// Bytes in the spool that were not taken yet, and how many may be in it; 0 without a spool.
@@ -128,6 +131,16 @@ impl Account {
         }
     }
 
+    /// There is no room for `dropped`, and may be none for more until [`Self::keeps`].
+    pub fn drops(&self, outcome: Outcome, dropped: Tally, reason: &str) {
+        for class in Class::ALL {
+            if let Some(count) = self.dropped.get(class as usize) {
+                count.fetch_add(dropped.of(class), Ordering::Relaxed);
+            }
+        }
+        self.loses(outcome, dropped.total(), reason);
+    }
+
     /// Nothing is lost to `outcome` any more.
     pub fn keeps(&self, outcome: Outcome) {
         self.lock().keeps(outcome);
@@ -148,6 +161,14 @@ impl Account {
     #[must_use]
     pub fn lines(&self, outcome: Outcome) -> u64 {
         self.place(outcome)
+            .map_or(0, |count| count.load(Ordering::Relaxed))
+    }
+
+    /// How many lines of a class there was no room for, in memory or in the spool.
+    #[must_use]
+    pub fn dropped(&self, class: Class) -> u64 {
+        self.dropped
+            .get(class as usize)
             .map_or(0, |count| count.load(Ordering::Relaxed))
     }
 

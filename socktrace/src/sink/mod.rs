@@ -5,11 +5,13 @@
 //! * `courier`: delivery to counterparts that may be away; [`Board`]: what it tells meanwhile;
 //!   [`Account`]: what became of its lines.
 //! * `spool`: lines on disk until they were taken.
+//! * [`Batch`]: lines on their way, each of a [`Class`] that says what goes first where there is no room.
 //! * [`Sink`]: something that takes batches of lines; [`LineSink`] is one over any writer.
 //! * [`open`]: the sink for a target.
 //! * [`Sinks`]: several at once, none of which can stop another or whoever writes to them.
 
 mod account;
+mod batch;
 mod board;
 mod courier;
 mod error;
@@ -29,12 +31,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use account::{Account, Outcome, Trouble, Troubles};
+pub use batch::{Batch, Class, Tally};
 pub use board::Board;
 pub use error::SinkError;
 pub use line::LineSink;
 pub use open::open;
 pub use sinks::{Report, Sinks, WhenFull};
-pub use target::{FileTarget, Rotation, SyslogTarget, Target, TargetError, Wire};
+pub use target::{
+    Destination, FileTarget, Rotation, StreamOptions, SyslogTarget, Target, TargetError, Wire,
+};
 
 /// Takes batches of lines.
 pub trait Sink: Send {
@@ -49,6 +54,15 @@ pub trait Sink: Send {
     /// [`SinkError::Write`] otherwise: the lines it counts are lost, the next batch may well pass. A
     /// line that was torn is ended before the next one is written, so that it spoils none but itself.
     fn write(&mut self, batch: &[u8]) -> Result<(), SinkError>;
+
+    /// As [`Self::write`], for a sink that makes a difference between lines.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::write`].
+    fn take(&mut self, batch: &Batch) -> Result<(), SinkError> {
+        self.write(batch.bytes())
+    }
 
     /// Opens the destination anew, because somebody may have moved it away. Not every sink can.
     ///

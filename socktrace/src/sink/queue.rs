@@ -6,11 +6,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::line::count_lines;
+use super::batch::{Batch, Class, Tally, lines_within};
 use super::{Account, Board, Outcome, Report, Sink, SinkError, WhenFull};
 
 /// Bytes that may wait for a sink: some 4000 findings.
 const CAPACITY: usize = 4 * 1024 * 1024;
+
+/// So much is made room for at once, since each time all that waits is moved.
+const ROOM: usize = CAPACITY / 16;
 
 /// Buffers that grew beyond this during a burst are given back after it.
 const KEEP: usize = 256 * 1024;
@@ -42,7 +45,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     /// Lines that wait.
-    pending: Vec<u8>,
+    pending: Batch,
     /// Lines being written now.
     writing: u64,
     /// The destination is to be opened anew before the next line.
@@ -52,7 +55,7 @@ struct State {
     /// How the thread has ended, if it has.
     over: Option<Over>,
     /// Lines dropped since the queue became full.
-    dropping: Option<u64>,
+    dropping: Option<Tally>,
     /// Lines lost since writing began to fail.
     failing: Option<u64>,
     lost: u64,
@@ -93,7 +96,7 @@ impl Queue {
     }
 
     /// Puts `batch` into the queue.
-    pub(super) fn push(&self, batch: &[u8], when_full: WhenFull) {
+    pub(super) fn push(&self, batch: &Batch, when_full: WhenFull) {
         let full = |state: &State| {
             !state.pending.is_empty() && state.pending.len() + batch.len() > CAPACITY
         };
@@ -104,25 +107,29 @@ impl Queue {
                 .wait_while(state, |state| full(state) && state.over.is_none());
         }
         if state.over.is_some() {
-            let lines = count_lines(batch);
+            let lines = batch.tally().total();
             state.lost += lines;
             self.account.loses(Outcome::Closed, lines, CLOSED);
-        } else if full(&state) {
-            let lines = count_lines(batch);
-            state.drop_lines(&self.name, lines);
-            self.account.loses(Outcome::QueueFull, lines, TOO_SLOW);
-        } else {
-            if let Some(lines) = state.dropping.take() {
-                self.account.keeps(Outcome::QueueFull);
-                state.news.push(Report::Recovered {
-                    name: self.name.clone(),
-                    lines,
-                });
-            }
-            state.pending.extend_from_slice(batch);
-            self.account.set_queued(state.pending.len());
-            self.shared.changed.notify_all();
+            return;
         }
+        let room = full(&state).then_some(CAPACITY);
+        if room.is_none() && state.pending.len() <= CAPACITY / 2 {
+            // The sink keeps up again. Earlier is too early: a line now and then would find room all the time.
+            if state.dropping.is_some() {
+                self.account.keeps(Outcome::QueueFull);
+            }
+            state.end_dropping(&self.name);
+        }
+        let mut dropped = Tally::default();
+        for (class, run) in batch.runs() {
+            dropped += state.take(class, run, room);
+        }
+        if dropped != Tally::default() {
+            state.note_dropped(&self.name, dropped);
+            self.account.drops(Outcome::QueueFull, dropped, TOO_SLOW);
+        }
+        self.account.set_queued(state.pending.len());
+        self.shared.changed.notify_all();
     }
 
     /// Has the destination opened anew, when the lines written so far are out.
@@ -147,7 +154,7 @@ impl Queue {
         self.shared.lock().over == Some(Over::Closed)
     }
 
-    /// Lines that were lost since the start.
+    /// Lines that were lost since the start, whatever the reason.
     pub(super) fn lost(&self) -> u64 {
         self.shared.lock().lost
     }
@@ -179,7 +186,8 @@ impl Queue {
             .changed
             .wait_timeout_while(state, patience, |s| s.over.is_none());
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        let lines = count_lines(&state.pending) + state.writing;
+        state.end_dropping(&self.name);
+        let lines = state.pending.tally().total() + state.writing;
         if state.over.is_none() && lines > 0 {
             state.lost += lines;
             state.news.push(Report::Unfinished {
@@ -214,14 +222,42 @@ impl Shared {
 }
 
 impl State {
-    fn drop_lines(&mut self, name: &str, lines: u64) {
-        self.lost += lines;
-        if let Some(dropped) = &mut self.dropping {
-            *dropped += lines;
+    /// Takes as many of `lines` as there is room for: bytes that may wait in all, `None` being any number.
+    /// What had to go for that, or found no room.
+    fn take(&mut self, class: Class, lines: &[u8], room: Option<usize>) -> Tally {
+        let Some(room) = room else {
+            self.pending.push(class, lines);
+            return Tally::default();
+        };
+        let wanted = self.pending.len().saturating_add(lines.len());
+        let mut dropped = if wanted > room {
+            self.pending.make_room(class, (wanted - room).max(ROOM))
         } else {
-            self.dropping = Some(lines);
+            Tally::default()
+        };
+        let fit = lines_within(lines, room.saturating_sub(self.pending.len()));
+        let (taken, rest) = lines.split_at_checked(fit).unwrap_or((lines, &[]));
+        self.pending.push(class, taken);
+        dropped.add(class, rest);
+        dropped
+    }
+
+    fn note_dropped(&mut self, name: &str, dropped: Tally) {
+        self.lost += dropped.total();
+        if self.dropping.is_none() {
             self.news.push(Report::Full {
                 name: name.to_owned(),
+            });
+        }
+        *self.dropping.get_or_insert_default() += dropped;
+    }
+
+    /// Tells what was dropped, if anything was.
+    fn end_dropping(&mut self, name: &str) {
+        if let Some(dropped) = self.dropping.take() {
+            self.news.push(Report::Dropped {
+                name: name.to_owned(),
+                dropped,
             });
         }
     }
@@ -240,8 +276,8 @@ impl State {
                 true
             }
             Err(error) if error.is_closed() => {
-                self.lost += all + count_lines(&self.pending);
-                self.pending = Vec::new();
+                self.lost += all + self.pending.tally().total();
+                self.pending = Batch::default();
                 self.over = Some(Over::Closed);
                 self.news.push(Report::Failed(error));
                 false
@@ -280,7 +316,7 @@ fn enter(account: &Account, state: &State, result: &Result<(), SinkError>) {
                 account.loses(Outcome::Failed, *lines, &error.to_string());
             }
         }
-        Err(_) => account.loses(Outcome::Closed, all + count_lines(&state.pending), CLOSED),
+        Err(_) => account.loses(Outcome::Closed, all + state.pending.tally().total(), CLOSED),
     }
 }
 
@@ -288,7 +324,7 @@ fn enter(account: &Account, state: &State, result: &Result<(), SinkError>) {
 fn drain(mut sink: Box<dyn Sink>, shared: &Shared, account: &Account) {
     let name = sink.name().to_owned();
     let keeps_account = sink.board().is_some();
-    let mut batch = Vec::new();
+    let mut batch = Batch::default();
     let mut state = shared.lock();
     loop {
         state = shared.wait_while(state, |state| {
@@ -304,17 +340,15 @@ fn drain(mut sink: Box<dyn Sink>, shared: &Shared, account: &Account) {
         if state.pending.is_empty() {
             break;
         }
-        if batch.capacity() / 4 > batch.len().max(KEEP / 4) {
-            // The burst is over. While it lasts, memory given back would have to be asked for again.
-            batch.shrink_to(KEEP.max(batch.len()));
-        }
+        // While a burst lasts, memory given back would have to be asked for again.
+        batch.shrink(KEEP);
         batch.clear();
         mem::swap(&mut batch, &mut state.pending);
-        state.writing = count_lines(&batch);
+        state.writing = batch.tally().total();
         account.set_queued(0);
         drop(state);
         shared.changed.notify_all();
-        let result = sink.write(&batch);
+        let result = sink.take(&batch);
         state = shared.lock();
         if !keeps_account {
             enter(account, &state, &result);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::batch::{Batch, Tally};
 use super::queue::Queue;
 use super::{Account, Sink, SinkError, Target, open};
 
@@ -11,7 +12,8 @@ use super::{Account, Sink, SinkError, Target, open};
 pub enum WhenFull {
     /// Wait: for commands that come to an end by themselves.
     Wait,
-    /// Drop and count: for the agent, whose reading of the kernel nobody may hold up.
+    /// Drop and count, state changes first and findings last: for the agent, whose reading of the kernel
+    /// nobody may hold up.
     Drop,
 }
 
@@ -50,6 +52,14 @@ pub enum Report {
     Full {
         /// Which sink.
         name: String,
+    },
+    /// It keeps up again, or the end has come.
+    #[error("{name} was too slow; dropped {dropped}")]
+    Dropped {
+        /// Which sink.
+        name: String,
+        /// Lines dropped meanwhile.
+        dropped: Tally,
     },
     /// Lines get through again.
     #[error("{name} works again; lost {lines} lines")]
@@ -117,8 +127,8 @@ impl Sinks {
         })
     }
 
-    /// Hands `batch`, whole lines, to every sink. What became of it is told by [`Sinks::news`].
-    pub fn write(&mut self, batch: &[u8]) {
+    /// Hands `batch` to every sink. What became of it is told by [`Sinks::news`].
+    pub fn write(&mut self, batch: &Batch) {
         if batch.is_empty() {
             return;
         }

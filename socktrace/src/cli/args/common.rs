@@ -8,6 +8,7 @@ use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser}
 use super::super::netns::{self, Netns};
 use super::super::values;
 use crate::model::{Comm, Family, Kind, TcpState};
+use crate::schema::Format;
 
 /// Which sockets.
 #[derive(Debug, Default, clap::Args)]
@@ -82,6 +83,11 @@ pub(crate) struct OutputArgs {
     /// May be given several times. A file is created with mode 0640. One that is slow or full does not
     /// hold up the others.
     ///
+    /// Every URL may have the options format=json, actions=socket.leak,process.leak, kinds=close_wait and
+    /// min-severity=informational, notice or warning: the events that go there, and what they look like
+    /// (stdout://?format=cef is standard output). Openings of leaks and all that concerns incidents but their
+    /// end are warnings, changes of leaks notices.
+    ///
     /// file:///var/log/socktrace.json?rotate-size=100MiB&rotate-age=24h&keep=7&compress=gzip is a file
     /// that is put aside, under a name with the time, when it is full or old. `run` and `trace` open files
     /// anew at SIGUSR1, for others who move them away.
@@ -112,6 +118,19 @@ pub(crate) enum FormatArg {
     Cef,
     /// One OTLP request with one log record a line, as JSON, for OpenTelemetry collectors
     Otlp,
+}
+
+impl FormatArg {
+    /// What it stands for.
+    pub(crate) fn format(self) -> Format {
+        match self {
+            Self::Text => Format::Text,
+            Self::Json | Self::Ecs => Format::Json,
+            Self::Ocsf => Format::Ocsf,
+            Self::Cef => Format::Cef,
+            Self::Otlp => Format::Otlp,
+        }
+    }
 }
 
 /// See [`OutputArgs::color`].

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::super::*;
 use super::*;
 use crate::model::{Comm, Family, Kind, TcpState, Tgid};
-use crate::schema::Format;
+use crate::schema::{Format, Selection};
 use crate::sink::Target;
 
 fn run(line: &str) -> RunSettings {
@@ -40,6 +40,7 @@ fn output(format: Format, colour: bool, targets: &[&str]) -> Output {
         format,
         colour,
         envelope: None,
+        selection: Selection::default(),
         targets,
     }
 }
@@ -255,6 +256,32 @@ fn the_format_follows_the_terminal_and_the_flag() {
     let texts = [output(Text, true, &["-"]), output(Text, false, &["a"])];
     check("run --output - --output a --format text", true, &texts);
     check("doctor", true, &[output(Text, true, &["-"])]);
+}
+
+#[test]
+fn targets_with_the_same_lines_share_a_stream() {
+    use Format::{Cef, Json};
+    let line = "run --output a --output file:///b?actions=socket.leak --output file:///c?format=json \
+                --output file:///d?actions=socket.leak --output syslog://?format=cef";
+    let streams = outputs(line, false, false);
+    let names: Vec<Vec<String>> = streams
+        .iter()
+        .map(|stream| stream.targets.iter().map(Target::name).collect())
+        .collect();
+    assert_eq!(
+        names,
+        [vec!["a", "/c"], vec!["/b", "/d"], vec!["syslog:///dev/log"]]
+    );
+    let formats: Vec<_> = streams.iter().map(|stream| stream.format).collect();
+    assert_eq!(formats, [Json, Json, Cef]);
+    // An output's own format goes before the flag.
+    let streams = outputs(
+        "run --format cef --output a --output file:///b?format=json",
+        true,
+        false,
+    );
+    let formats: Vec<_> = streams.iter().map(|stream| stream.format).collect();
+    assert_eq!(formats, [Cef, Json]);
 }
 
 #[test]

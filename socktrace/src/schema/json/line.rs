@@ -138,7 +138,7 @@ impl Event {
             action: sort.action,
             dataset: sort.dataset,
             outcome: None,
-            id: Shown(ids.event(sequence, sort.dataset)),
+            id: Shown(ids.event(sort.dataset)),
             sequence,
             start: None,
             end: None,

@@ -143,7 +143,7 @@ impl<'a, B: Serialize, U: Serialize> Event<'a, B, U> {
                     version: env!("CARGO_PKG_VERSION"),
                 },
                 profiles: PROFILES,
-                uid: Shown(ids.event(place.sequence, sort.dataset)),
+                uid: Shown(ids.event(sort.dataset)),
                 sequence: place.sequence,
                 log_name: sort.dataset,
                 event_code: sort.action,

@@ -121,7 +121,7 @@ pub(in super::super) fn scanned(
     scanned: &Scanned,
     out: &mut Vec<u8>,
 ) {
-    let uid = ids.event(sequence, SCAN.dataset);
+    let uid = ids.event(SCAN.dataset);
     let body = Body {
         finding_info: FindingInfo::new(uid, scanned.kind, unix_millis(host, scanned.at)),
         confidence_id: HIGH,

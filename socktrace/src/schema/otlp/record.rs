@@ -57,7 +57,7 @@ impl Record {
             body: String::new(),
             attributes: Vec::with_capacity(32),
         };
-        record.show("log.record.uid", ids.event(sequence, dataset));
+        record.show("log.record.uid", ids.event(dataset));
         record.number("socktrace.sequence", sequence);
         record
     }

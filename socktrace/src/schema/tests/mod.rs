@@ -4,4 +4,5 @@ mod feeds;
 mod hostile;
 mod identity;
 mod samples;
+mod selection;
 mod snapshots;

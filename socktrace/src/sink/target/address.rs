@@ -24,6 +24,16 @@ impl Address {
         if uri.fragment().is_some() {
             return Err("it has a fragment (#…)".to_owned());
         }
+        if uri
+            .authority()
+            .is_some_and(|authority| authority.has_userinfo())
+        {
+            return Err(
+                "everybody can read a name and a password in a URL; give user=NAME and \
+                 password-file=/PATH where the output has these options"
+                    .to_owned(),
+            );
+        }
         let query = uri.query().map(|query| query.as_str().to_owned());
         let mut options = Vec::new();
         for pair in query.iter().flat_map(|query| query.split('&')) {
@@ -57,9 +67,6 @@ impl Address {
     /// The host, without the brackets of IPv6, and the port. There has to be one, and no path.
     pub(super) fn host(&self, default_port: u16) -> Result<(String, u16), String> {
         let authority = self.uri.authority().ok_or("it has no host")?;
-        if authority.has_userinfo() {
-            return Err("it names a user, and there is nobody to log in as".to_owned());
-        }
         if !matches!(self.uri.path().as_str(), "" | "/") {
             return Err("it has a path, which means nothing here".to_owned());
         }

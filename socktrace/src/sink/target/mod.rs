@@ -2,18 +2,24 @@
 //!
 //! * [`Target`]: what there is.
 //! * [`syslog`]: those that speak syslog.
+//! * [`StreamOptions`]: what every URL may say of the lines that go there.
 //! * [`address`]: URLs, and the options in their queries.
 
 mod address;
+mod options;
 mod syslog;
+
+#[cfg(test)]
+mod tests;
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::schema::{Envelope, escape};
+use crate::schema::{Envelope, Format, escape};
 use address::Address;
+pub use options::StreamOptions;
 pub use syslog::{SyslogTarget, Wire};
 
 /// A destination.
@@ -114,39 +120,100 @@ pub enum TargetError {
     Empty,
 }
 
-impl Target {
-    /// The destination that `spec` names: `-`, a path, or a URL.
+/// A destination and what is said of the lines that go there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    /// Where they go.
+    pub target: Target,
+    /// What they look like and which they are.
+    pub options: StreamOptions,
+}
+
+impl Destination {
+    /// What `spec` names: `-`, a path, or a URL.
     ///
     /// # Errors
     ///
-    /// [`TargetError`] where it names none.
+    /// [`TargetError`] where it names nothing.
     pub fn parse(spec: &OsStr) -> Result<Self, TargetError> {
         match spec.as_bytes() {
             b"" => Err(TargetError::Empty),
-            b"-" => Ok(Self::Stdout),
+            b"-" => Ok(Self::plain(Target::Stdout)),
             bytes if has_scheme(bytes) => Self::of_url(bytes).map_err(|reason| TargetError::Url {
                 spec: escape(bytes).into_owned(),
                 reason,
             }),
-            _ => Ok(Self::File(FileTarget {
+            _ => Ok(Self::plain(Target::File(FileTarget {
                 path: spec.into(),
                 rotation: Rotation::default(),
-            })),
+            }))),
+        }
+    }
+
+    fn plain(target: Target) -> Self {
+        Self {
+            target,
+            options: StreamOptions::default(),
         }
     }
 
     fn of_url(bytes: &[u8]) -> Result<Self, String> {
         let mut address = Address::parse(bytes)?;
-        let target = match address.scheme() {
-            "file" => Self::File(FileTarget::of(&mut address)?),
-            "syslog" | "syslog+udp" | "syslog+tcp" => Self::Syslog(SyslogTarget::of(&mut address)?),
+        let options = StreamOptions::of(&mut address)?;
+        let target = Target::of(&mut address)?;
+        address.finish()?;
+        if let Some(format) = options.format {
+            target.takes(format)?;
+        }
+        Ok(Self { target, options })
+    }
+}
+
+impl Target {
+    /// As [`Destination::parse`], without the options of its stream.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn parse(spec: &OsStr) -> Result<Self, TargetError> {
+        Destination::parse(spec).map(|destination| destination.target)
+    }
+
+    fn of(address: &mut Address) -> Result<Self, String> {
+        Ok(match address.scheme() {
+            "stdout" => {
+                address.no_host()?;
+                Self::Stdout
+            }
+            "file" => Self::File(FileTarget::of(address)?),
+            "syslog" | "syslog+udp" | "syslog+tcp" => Self::Syslog(SyslogTarget::of(address)?),
             other => {
-                let known = "file, syslog, syslog+udp and syslog+tcp are";
+                let known = "stdout, file, syslog, syslog+udp and syslog+tcp are";
                 return Err(format!("{other} is not supported; {known}"));
             }
-        };
-        address.finish()?;
-        Ok(target)
+        })
+    }
+
+    /// The format of lines that go there if nobody says otherwise; `None`: that of everything else.
+    #[must_use]
+    pub fn default_format(&self) -> Option<Format> {
+        match self {
+            Self::Stdout | Self::File(_) | Self::Syslog(_) => None,
+        }
+    }
+
+    /// Whether lines of this format can go there.
+    ///
+    /// # Errors
+    ///
+    /// The formats that can, as a phrase for a message.
+    pub fn takes(&self, format: Format) -> Result<(), String> {
+        match self {
+            Self::Syslog(_) if format == Format::Text => {
+                Err("text is for people; it takes json, ocsf, cef or otlp".to_owned())
+            }
+            Self::Stdout | Self::File(_) | Self::Syslog(_) => Ok(()),
+        }
     }
 
     /// What it is called in messages, escaped.
@@ -225,121 +292,4 @@ fn has_scheme(spec: &[u8]) -> bool {
         && scheme
             .iter()
             .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn plain(path: &OsStr) -> Target {
-        Target::File(FileTarget {
-            path: path.into(),
-            rotation: Rotation::default(),
-        })
-    }
-
-    #[test]
-    fn a_dash_is_standard_output_and_a_path_is_a_file() {
-        assert_eq!(Target::parse("-".as_ref()), Ok(Target::Stdout));
-        for path in [
-            "out.json",
-            "/var/log/socktrace.json",
-            "./-",
-            "./tcp://x",
-            "a:b",
-            "://x",
-            "1x://y",
-        ] {
-            assert_eq!(Target::parse(path.as_ref()), Ok(plain(path.as_ref())));
-        }
-        let bytes = OsStr::from_bytes(b"/tmp/\xff");
-        assert_eq!(Target::parse(bytes), Ok(plain(bytes)));
-    }
-
-    #[test]
-    fn a_file_may_be_rotated() {
-        let check = |spec: &str, path: &str, rotation| {
-            let path = path.into();
-            let file = FileTarget { path, rotation };
-            assert_eq!(
-                Target::parse(spec.as_ref()),
-                Ok(Target::File(file)),
-                "{spec}"
-            );
-        };
-        let none = Rotation::default();
-        check("file:///a/b.json", "/a/b.json", none);
-        check("file:///a%20b", "/a b", none);
-        check(
-            "file:///a?rotate-size=10MiB&rotate-age=24h&keep=7&compress=gzip",
-            "/a",
-            Rotation {
-                size: Some(10 << 20),
-                age: Some(Duration::from_hours(24)),
-                keep: Some(7),
-                compress: true,
-            },
-        );
-        check(
-            "file:///a?rotate-size=4096",
-            "/a",
-            Rotation {
-                size: Some(4096),
-                ..none
-            },
-        );
-    }
-
-    #[test]
-    fn syslog_is_reached_in_three_ways() {
-        let check = |spec: &str, wire, name: &str| {
-            let target = Target::parse(spec.as_ref()).unwrap();
-            assert_eq!(target.name(), name);
-            let Target::Syslog(syslog) = target else {
-                panic!("{target:?}");
-            };
-            assert_eq!(syslog.wire, wire, "{spec}");
-        };
-        let local = || Wire::Unix("/dev/log".into());
-        check("syslog://", local(), "syslog:///dev/log");
-        check("syslog:///dev/log", local(), "syslog:///dev/log");
-        let udp = Wire::Udp("10.0.0.1".to_owned(), 514);
-        check("syslog+udp://10.0.0.1", udp, "syslog+udp://10.0.0.1:514");
-        let tcp = Wire::Tcp("::1".to_owned(), 6000);
-        check("syslog+tcp://[::1]:6000", tcp, "syslog+tcp://[::1]:6000");
-        let target =
-            Target::parse("syslog+tcp://h?facility=local3&app-name=leaks&enterprise=4711".as_ref());
-        let target = target.unwrap();
-        let envelope = target.envelope().unwrap();
-        assert_eq!((&*envelope.app_name, envelope.enterprise), ("leaks", 4711));
-    }
-
-    #[test]
-    fn a_url_that_cannot_be_meant_says_what_is_wrong() {
-        for (spec, hint) in [
-            ("gopher://host", "gopher is not supported"),
-            ("syslog+tcp://", "no host"),
-            ("syslog+udp://h/a", "a path"),
-            ("syslog:///dev/log?facility=local9", "local0 to local7"),
-            ("syslog:///dev/log?app-name=a%20b", "printable"),
-            ("syslog+tcp://h?enterprise=x", "number"),
-            ("syslog+tcp://h?spool=a", "absolute"),
-            ("syslog+tcp://h?spool-size=9MiB", "needs spool"),
-            ("syslog+tcp://h?spool=/a&spool-size=1MiB", "at least 8 MiB"),
-            ("file://host/a", "a host"),
-            ("file:///", "no path"),
-            ("file:///a?size=1", "size is no option"),
-            ("file:///a?rotate-size=x", "rotate-size"),
-            ("file:///a?rotate-size=0", "at once"),
-            ("file:///a?keep=3", "need rotate-size"),
-            ("file:///a?rotate-size=1&rotate-size=2", "twice"),
-            ("file:///a?compress=zip&rotate-size=1k", "gzip or none"),
-            ("file:///a b", "is not a URL"),
-        ] {
-            let error = Target::parse(spec.as_ref()).unwrap_err().to_string();
-            assert!(error.starts_with(spec) && error.contains(hint), "{error}");
-            assert!(!error.contains('\n'), "{error}");
-        }
-        assert_eq!(Target::parse("".as_ref()), Err(TargetError::Empty));
-    }
 }
