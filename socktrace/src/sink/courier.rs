@@ -16,6 +16,11 @@ pub(super) trait Transport: Send {
     /// At most so many bytes of lines are handed over at once, unless one line alone has more.
     fn most_bytes(&self) -> usize;
 
+    /// How large a stack it needs, in bytes.
+    fn stack(&self) -> usize {
+        super::STACK
+    }
+
     /// Hands over `batch`, whole lines. `Ok` means that the counterpart has them.
     fn send(&mut self, batch: &[u8]) -> Result<(), Refusal>;
 }
@@ -139,6 +144,10 @@ impl<T: Transport> Sink for Courier<T> {
                 lines,
             }),
         }
+    }
+
+    fn stack(&self) -> usize {
+        self.transport.stack()
     }
 
     fn board(&self) -> Option<Arc<Board>> {

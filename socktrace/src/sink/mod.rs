@@ -23,6 +23,8 @@ mod sinks;
 mod spool;
 mod syslog;
 mod target;
+#[cfg(feature = "tls")]
+mod tls;
 
 #[cfg(test)]
 mod tests;
@@ -38,8 +40,16 @@ pub use line::LineSink;
 pub use open::open;
 pub use sinks::{Report, Sinks, WhenFull};
 pub use target::{
-    Destination, FileTarget, Rotation, StreamOptions, SyslogTarget, Target, TargetError, Wire,
+    Destination, FileTarget, Identity, Rotation, StreamOptions, SyslogTarget, Target, TargetError,
+    TlsTarget, Wire,
 };
+
+/// Writing lines needs little.
+const STACK: usize = 128 * 1024;
+
+/// What cryptography and protocols need, with room to spare.
+#[cfg(feature = "tls")]
+const LARGE_STACK: usize = 2 << 20;
 
 /// Takes batches of lines.
 pub trait Sink: Send {
@@ -75,6 +85,11 @@ pub trait Sink: Send {
 
     /// No more lines will come: waits until those written have arrived, at most for about `patience`.
     fn settle(&mut self, _patience: Duration) {}
+
+    /// How large a stack it needs, in bytes.
+    fn stack(&self) -> usize {
+        STACK
+    }
 
     /// Where it tells what happens during a long [`Self::write`], and is told that the end has come. Who has
     /// one keeps its account: it counts what was delivered and what was rejected.

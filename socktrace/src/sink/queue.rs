@@ -24,9 +24,6 @@ const SETTLE: Duration = Duration::from_secs(3);
 const TOO_SLOW: &str = "its queue in memory is full";
 const CLOSED: &str = "nobody reads it any more";
 
-/// Writing a batch needs little.
-const STACK: usize = 128 * 1024;
-
 /// The end of a sink's queue that is written to.
 #[derive(Debug)]
 pub(super) struct Queue {
@@ -85,7 +82,7 @@ impl Queue {
         let own = Arc::clone(&account);
         let thread = thread::Builder::new()
             .name("sink".to_owned())
-            .stack_size(STACK);
+            .stack_size(sink.stack());
         thread.spawn(move || drain(sink, &of_thread, &own))?;
         Ok(Self {
             name,

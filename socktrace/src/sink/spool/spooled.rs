@@ -10,8 +10,6 @@ use super::super::courier::{Courier, Transport};
 use super::super::{Board, Outcome, Report, Sink, SinkError};
 use super::{Given, Spool};
 
-/// Delivering needs little.
-const STACK: usize = 128 * 1024;
 /// How long a spool that cannot be read is left alone.
 const PAUSE: Duration = Duration::from_secs(1);
 const FULL: &str = "its spool is full, the oldest lines made room";
@@ -57,7 +55,7 @@ impl Spooled {
         let of_thread = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("courier".to_owned())
-            .stack_size(STACK);
+            .stack_size(courier.stack());
         thread.spawn(move || deliver(courier, &of_thread))?;
         Ok(Self {
             name,

@@ -1,7 +1,10 @@
-//! Lines to a syslog daemon or collector: over a unix socket, UDP or TCP.
+//! Lines to a syslog daemon or collector: over a unix socket, UDP, TCP or TLS.
 //!
 //! The header of each line (RFC 5424) is the encoder's work; what is done here is its transport: a datagram
-//! a message (RFC 5426), or octet counting on a stream (RFC 6587 §3.4.1).
+//! a message (RFC 5426), or octet counting on a stream (RFC 6587 §3.4.1, RFC 5425 §4.3).
+
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::io::{self, ErrorKind, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs, UdpSocket};
@@ -35,6 +38,8 @@ enum Connection {
     Unix(UnixDatagram),
     Udp(UdpSocket),
     Tcp(TcpStream),
+    #[cfg(feature = "tls")]
+    Tls(Box<tls::Stream>),
 }
 
 impl Syslog {
@@ -50,15 +55,26 @@ impl Syslog {
     }
 
     fn try_send(&mut self, batch: &[u8]) -> Result<u64, io::Error> {
-        let connection = match self.connection.take() {
+        let mut connection = match self.connection.take() {
             Some(Connection::Tcp(stream)) if was_closed(&stream) => connect(&self.wire)?,
+            #[cfg(feature = "tls")]
+            Some(Connection::Tls(mut stream)) => match stream.listen() {
+                Ok(()) => Connection::Tls(stream),
+                Err(_) => connect(&self.wire)?,
+            },
             Some(connection) => connection,
             None => connect(&self.wire)?,
         };
-        let refused = match &connection {
+        let refused = match &mut connection {
             Connection::Tcp(stream) => {
                 frame(batch, &mut self.frames);
                 send_all(stream, &self.frames)?;
+                0
+            }
+            #[cfg(feature = "tls")]
+            Connection::Tls(stream) => {
+                frame(batch, &mut self.frames);
+                stream.send_all(&self.frames)?;
                 0
             }
             Connection::Unix(socket) => {
@@ -80,6 +96,14 @@ impl Transport for Syslog {
 
     fn most_bytes(&self) -> usize {
         BATCH
+    }
+
+    #[cfg(feature = "tls")]
+    fn stack(&self) -> usize {
+        match self.wire {
+            Wire::Tls(..) => super::LARGE_STACK,
+            _ => super::STACK,
+        }
     }
 
     fn send(&mut self, batch: &[u8]) -> Result<(), Refusal> {
@@ -114,20 +138,42 @@ fn connect(wire: &Wire) -> io::Result<Connection> {
             socket.set_write_timeout(Some(PATIENCE))?;
             Ok(Connection::Udp(socket))
         }
-        Wire::Tcp(host, port) => {
-            let stream = TcpStream::connect_timeout(&resolve(host, *port)?, PATIENCE)?;
-            stream.set_write_timeout(Some(PATIENCE))?;
-            stream.set_nodelay(true)?;
-            Ok(Connection::Tcp(stream))
+        Wire::Tcp(host, port) => Ok(Connection::Tcp(connect_tcp(host, *port)?)),
+        #[cfg(feature = "tls")]
+        Wire::Tls(host, port, options) => {
+            let stream = tls::Stream::connect(connect_tcp(host, *port)?, host, options)?;
+            Ok(Connection::Tls(Box::new(stream)))
+        }
+        #[cfg(not(feature = "tls"))]
+        Wire::Tls(..) => Err(ErrorKind::Unsupported.into()),
+    }
+}
+
+/// Connects to the first address of `host` that answers.
+fn connect_tcp(host: &str, port: u16) -> io::Result<TcpStream> {
+    let mut failed = None;
+    for address in (host, port).to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, PATIENCE) {
+            Ok(stream) => {
+                stream.set_write_timeout(Some(PATIENCE))?;
+                stream.set_nodelay(true)?;
+                return Ok(stream);
+            }
+            Err(error) => failed = Some(error),
         }
     }
+    Err(failed.unwrap_or_else(|| no_address(host)))
 }
 
 fn resolve(host: &str, port: u16) -> io::Result<SocketAddr> {
     (host, port)
         .to_socket_addrs()?
         .next()
-        .ok_or_else(|| io::Error::new(ErrorKind::NotFound, format!("{host} has no address")))
+        .ok_or_else(|| no_address(host))
+}
+
+fn no_address(host: &str) -> io::Error {
+    io::Error::new(ErrorKind::NotFound, format!("{host} has no address"))
 }
 
 /// Sends each line as a message, from the one after the `sent` that were sent before; how many were too
@@ -164,11 +210,19 @@ fn frame(batch: &[u8], into: &mut Vec<u8>) {
 /// before may have lost some, and all of it is sent again.
 fn send_all(mut stream: &TcpStream, bytes: &[u8]) -> io::Result<()> {
     stream.write_all(bytes)?;
-    let begun = clock::monotonic_ns();
-    while unconfirmed(stream)? > 0 {
+    wait_confirmed(stream, || {
         if was_closed(stream) {
             return Err(ErrorKind::ConnectionReset.into());
         }
+        Ok(())
+    })
+}
+
+/// Waits until every byte is confirmed; `look` fails when that will not be.
+fn wait_confirmed(stream: &TcpStream, mut look: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+    let begun = clock::monotonic_ns();
+    while unconfirmed(stream)? > 0 {
+        look()?;
         if Duration::from_nanos(clock::monotonic_ns().saturating_sub(begun)) > PATIENCE {
             return Err(ErrorKind::TimedOut.into());
         }

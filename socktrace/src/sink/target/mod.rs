@@ -3,11 +3,13 @@
 //! * [`Target`]: what there is.
 //! * [`syslog`]: those that speak syslog.
 //! * [`StreamOptions`]: what every URL may say of the lines that go there.
+//! * [`TlsTarget`]: what they may say of whom to trust, if they are reached with TLS.
 //! * [`address`]: URLs, and the options in their queries.
 
 mod address;
 mod options;
 mod syslog;
+mod tls;
 
 #[cfg(test)]
 mod tests;
@@ -21,6 +23,7 @@ use crate::schema::{Envelope, Format, escape};
 use address::Address;
 pub use options::StreamOptions;
 pub use syslog::{SyslogTarget, Wire};
+pub use tls::{Identity, TlsTarget};
 
 /// A destination.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -187,8 +190,12 @@ impl Target {
             }
             "file" => Self::File(FileTarget::of(address)?),
             "syslog" | "syslog+udp" | "syslog+tcp" => Self::Syslog(SyslogTarget::of(address)?),
+            "syslog+tls" => {
+                built_with(cfg!(feature = "tls"), "tls")?;
+                Self::Syslog(SyslogTarget::of(address)?)
+            }
             other => {
-                let known = "stdout, file, syslog, syslog+udp and syslog+tcp are";
+                let known = "stdout, file, syslog, syslog+udp, syslog+tcp and syslog+tls are";
                 return Err(format!("{other} is not supported; {known}"));
             }
         })
@@ -279,6 +286,17 @@ impl FileTarget {
             return Err("keep and compress need rotate-size or rotate-age".to_owned());
         }
         Ok(Self { path, rotation })
+    }
+}
+
+/// An error if this program was built without what a destination needs.
+fn built_with(is_there: bool, feature: &str) -> Result<(), String> {
+    if is_there {
+        Ok(())
+    } else {
+        Err(format!(
+            "this socktrace was built without it (the feature {feature})"
+        ))
     }
 }
 

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::SpoolTarget;
 use super::address::Address;
+use super::{SpoolTarget, TlsTarget};
 use crate::schema::{Envelope, Facility};
 
 /// See [`super::Target::Syslog`].
@@ -27,6 +27,8 @@ pub enum Wire {
     Udp(String, u16),
     /// Host and port.
     Tcp(String, u16),
+    /// Host, which the certificate has to name, and port.
+    Tls(String, u16, TlsTarget),
 }
 
 /// Where the daemon of this machine listens.
@@ -35,10 +37,13 @@ const DEV_LOG: &str = "/dev/log";
 const UDP_PORT: u16 = 514;
 /// Registered for syslog over TCP.
 const TCP_PORT: u16 = 601;
+/// RFC 5425 §4.1.
+const TLS_PORT: u16 = 6514;
 
 impl SyslogTarget {
-    /// `syslog:///dev/log`, `syslog+udp://host:514`, `syslog+tcp://host:601`, each with the options
-    /// `facility`, `app-name`, `enterprise`, `spool` and `spool-size`.
+    /// `syslog:///dev/log`, `syslog+udp://host:514`, `syslog+tcp://host:601`, `syslog+tls://host:6514`, each
+    /// with the options `facility`, `app-name`, `enterprise`, `spool` and `spool-size`, the last one also with
+    /// those of [`TlsTarget`].
     pub(super) fn of(address: &mut Address) -> Result<Self, String> {
         let wire = match address.scheme() {
             "syslog+udp" => {
@@ -48,6 +53,10 @@ impl SyslogTarget {
             "syslog+tcp" => {
                 let (host, port) = address.host(TCP_PORT)?;
                 Wire::Tcp(host, port)
+            }
+            "syslog+tls" => {
+                let (host, port) = address.host(TLS_PORT)?;
+                Wire::Tls(host, port, TlsTarget::of(address)?)
             }
             _ => {
                 address.no_host()?;
@@ -83,6 +92,7 @@ impl fmt::Display for Wire {
             Self::Unix(path) => write!(f, "syslog://{}", path.display()),
             Self::Udp(host, port) => write!(f, "syslog+udp://{}:{port}", Bracketed(host)),
             Self::Tcp(host, port) => write!(f, "syslog+tcp://{}:{port}", Bracketed(host)),
+            Self::Tls(host, port, _) => write!(f, "syslog+tls://{}:{port}", Bracketed(host)),
         }
     }
 }

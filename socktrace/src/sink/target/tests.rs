@@ -64,7 +64,7 @@ fn a_file_may_be_rotated() {
 }
 
 #[test]
-fn syslog_is_reached_in_three_ways() {
+fn syslog_is_reached_in_several_ways() {
     let check = |spec: &str, wire, name: &str| {
         let target = Target::parse(spec.as_ref()).unwrap();
         assert_eq!(target.name(), name);
@@ -80,6 +80,10 @@ fn syslog_is_reached_in_three_ways() {
     check("syslog+udp://10.0.0.1", udp, "syslog+udp://10.0.0.1:514");
     let tcp = Wire::Tcp("::1".to_owned(), 6000);
     check("syslog+tcp://[::1]:6000", tcp, "syslog+tcp://[::1]:6000");
+    if cfg!(feature = "tls") {
+        let tls = Wire::Tls("siem".to_owned(), 6514, TlsTarget::default());
+        check("syslog+tls://siem", tls, "syslog+tls://siem:6514");
+    }
     let target =
         Target::parse("syslog+tcp://h?facility=local3&app-name=leaks&enterprise=4711".as_ref());
     let target = target.unwrap();
