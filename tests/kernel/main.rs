@@ -28,6 +28,7 @@ mod owners;
 mod progress;
 mod replay;
 mod restarts;
+mod retry;
 mod scan;
 mod service;
 mod services;
@@ -50,6 +51,7 @@ use socktrace_tests::rung::RUNGS;
 use socktrace_tests::{program, workload};
 
 use crate::options::{Job, Options};
+use crate::retry::Retries;
 use crate::stage::Stage;
 
 /// A test: its name and what it does on a stage.
@@ -115,10 +117,12 @@ fn main() -> ExitCode {
 fn test(options: Options) -> ExitCode {
     let rung = options.rung;
     let stage = Arc::new(Stage::new(rung));
+    let retries = Arc::new(Retries::default());
     let trial = |(name, case): Case| {
         let stage = Arc::clone(&stage);
+        let retries = Arc::clone(&retries);
         Trial::test(name, move || {
-            case(&stage);
+            retries.run(name, || case(&stage));
             Ok(())
         })
     };
@@ -143,8 +147,10 @@ fn test(options: Options) -> ExitCode {
     let passed = conclusion.num_passed + passed;
     let failed = conclusion.num_failed + failed;
     println!(
-        "socktrace-kernel-tests: rung={} passed={passed} failed={failed} ignored={}",
-        rung.name, conclusion.num_ignored
+        "socktrace-kernel-tests: rung={} passed={passed} failed={failed} ignored={} tried_twice={}",
+        rung.name,
+        conclusion.num_ignored,
+        retries.summarise()
     );
     if failed == 0 {
         ExitCode::SUCCESS

@@ -162,7 +162,8 @@ fn deadlock(stage: &Stage) {
 fn of_request(watch: &mut Watch, request: &Value, phase: &str) -> Line {
     let (local, peer) = (text(request, "local"), text(request, "peer"));
     let is_mine = |line: &Value| is_between(line, local, peer);
-    let limit = FOUND + PROXY_TIMEOUT;
+    // The kernel's timers and Go's keep-alive come first.
+    let limit = FOUND * 3;
     watch.expect_among(phase, limit, is_mine, |line| {
         text(line, "socktrace.leak.phase") == phase
     })

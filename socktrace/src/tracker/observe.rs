@@ -35,7 +35,9 @@ impl Tracker {
         let Some(entry) = self.entries.get_mut(&cookie) else {
             return;
         };
-        if let Some(kind) = entry.charge.map(|charge| charge.kind) {
+        if let Some(was) = entry.charge.map(|charge| charge.kind) {
+            // The record of a change may have been lost.
+            let kind = kind_of(&entry.socket, was != Kind::Unaccepted).unwrap_or(was);
             let leak = entry
                 .recharge(kind)
                 .then(|| entry.leak(Phase::Update, at))
@@ -69,6 +71,11 @@ impl Tracker {
         };
         if at < entry.seen {
             entry.absorb_change(change);
+            if entry.socket.state != change.socket.state {
+                // The kernel tells of a change before it makes it: what was seen since then may be either
+                // side of it. Nothing else will tell.
+                self.schedule.want_proof();
+            }
             return;
         }
         entry.refresh(at, &change.socket, change.seqs);

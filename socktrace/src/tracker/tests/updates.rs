@@ -95,6 +95,28 @@ fn kind_in_a_reading() {
 }
 
 #[test]
+fn kind_in_a_walk() {
+    after_open("40 walk c1@0,close,err=32", "update c1 closed_held 10/3");
+    after_queued("40 walk c1@0,queued", "");
+}
+
+/// A reading saw the socket between the record of the change and the change.
+#[test]
+fn kind_in_a_state_change_that_was_overtaken() {
+    let mut run = super::script::Script::started(super::script::CONFIG);
+    run.run(&format!("{OPEN}40.5 truth c1:10/3; 41 walk"));
+    run.wishes.clear();
+    run.run("40.4 change c1,close,err=32; 41 tick");
+    assert_eq!(run.wishes, ["prove c1"]);
+    run.run("41.1 truth c1:10/3,close");
+    run.expect("open c1 close_wait; update c1 closed_held reset at=41.1");
+    // It had seen it after the change.
+    run.wishes.clear();
+    run.run("41.05 change c1,close,err=32; 42 tick");
+    assert!(!run.wishes.iter().any(|wish| wish.starts_with("prove")));
+}
+
+#[test]
 fn kind_in_a_state_change() {
     after_open(
         "40 change c1,close,err=32",
