@@ -13,8 +13,8 @@ use socktrace_tests::agent::{ATTACH, Agent};
 use socktrace_tests::child::{Outcome, Signal};
 use socktrace_tests::json::{check, field, number, text};
 use socktrace_tests::program;
-use socktrace_tests::rung::{Deed, Hooks};
-use socktrace_tests::user::{Capability, UNIT, as_service, set};
+use socktrace_tests::rung::{AcceptHook, Deed, Hooks};
+use socktrace_tests::user::{Capability, as_service, of_the_unit, set};
 use socktrace_tests::wait::{stretched, until};
 use socktrace_tests::workload::{Program, Workload};
 
@@ -40,6 +40,9 @@ const USER: u32 = 61_234;
 /// What watching needs.
 const FACTS: u64 = set(&[Capability::SysPtrace, Capability::DacReadSearch]);
 
+/// For the network namespaces of others, and for perf events on strict kernels.
+const ADMIN: u64 = set(&[Capability::SysAdmin]);
+
 /// As its own user, with the capabilities of the unit and no others, the agent finds another user's leak,
 /// and everything about it. Then it has given up all but two.
 fn as_the_unit_runs_it(stage: &Stage) {
@@ -47,10 +50,26 @@ fn as_the_unit_runs_it(stage: &Stage) {
     let usual = ["--leak-after", "1s", "--max-lines-per-process", "1000000"];
     let mut args = stage.agent_args("run", &usual);
     args.extend(["--format", "json"]);
-    let agent = Agent::of(as_service(&mut home.command(&args), USER, UNIT));
-    let agent = agent.unwrap_or_else(|err| panic!("{err}"));
+    let start = |granted| Agent::of(as_service(&mut home.command(&args), USER, granted));
+    let mut expected = stage.hooks();
+    let mut granted = of_the_unit();
+    if needs_perf_events(&expected) && is_strict_about_perf_events() {
+        if stage.rung().hooks.is_none() {
+            // The best that is left.
+            expected.accept = AcceptHook::None;
+        } else {
+            let refused = start(granted).expect_err("the rung needs more").0;
+            refused.check_code(77);
+            assert!(
+                refused.one_error_line().contains("perf_event_paranoid=2"),
+                "{refused:?}"
+            );
+            granted |= ADMIN;
+        }
+    }
+    let agent = start(granted).unwrap_or_else(|err| panic!("{err}"));
     let hooks = Hooks::of(agent.started());
-    assert_eq!(hooks, stage.hooks(), "the hooks that root gets");
+    assert_eq!(hooks, expected, "the hooks that root gets");
     let workload = Workload::start(Program::C("close_wait"), &[]);
     let mut incidents = agent.watch();
     let mut leak = Leak::of(hooks, agent.watch_from_start(), workload);
@@ -79,6 +98,11 @@ fn as_the_unit_runs_it(stage: &Stage) {
     // Whether bpf(2) still takes a capability depends on the kernel.
     let kept = FACTS | set(&[Capability::Bpf]);
     for (thread, status) in threads(agent.pid()) {
+        let kept = if thread == "asker" {
+            kept | granted & ADMIN
+        } else {
+            kept
+        };
         assert_eq!(status["Uid"], format!("{USER}\t{USER}\t{USER}\t{USER}"));
         for set in ["CapEff", "CapPrm", "CapInh", "CapAmb"] {
             assert_eq!(bits(&status, set) & !kept, 0, "{set} of {thread}");
@@ -87,6 +111,19 @@ fn as_the_unit_runs_it(stage: &Stage) {
         check_confined(&thread, &status);
     }
     agent.stop(Signal::Term);
+}
+
+/// Whether hooks are attached by perf_event_open(2).
+fn needs_perf_events(hooks: &Hooks) -> bool {
+    hooks.state == "tracepoint"
+        || hooks.release == "kprobe"
+        || hooks.accept == AcceptHook::Kretprobe
+}
+
+/// Whether that takes more than `CAP_PERFMON`: a level that kernels of Debian have, and begin with.
+fn is_strict_about_perf_events() -> bool {
+    let level = fs::read_to_string("/proc/sys/kernel/perf_event_paranoid").expect("a setting");
+    level.trim().parse::<i32>().expect("a number") > 2
 }
 
 /// What root may is more, but an attached agent does not need it.
@@ -99,7 +136,6 @@ fn as_root(stage: &Stage) {
         Capability::SysAdmin,
         Capability::Bpf,
     ]) & !FILES;
-    let admin = set(&[Capability::SysAdmin]);
     let threads = threads(agent.pid());
     for name in ["asker", "reporter"] {
         assert!(threads.iter().any(|(thread, _)| thread == name), "{name}");
@@ -108,7 +144,7 @@ fn as_root(stage: &Stage) {
         let may = bits(&status, "CapPrm");
         assert_eq!(may & never, 0, "{thread}");
         // The one that enters other network namespaces.
-        assert_eq!(may & admin != 0, thread == "asker", "{thread}");
+        assert_eq!(may & ADMIN != 0, thread == "asker", "{thread}");
         check_confined(&thread, &status);
     }
 }
@@ -127,14 +163,12 @@ fn without_sandbox(stage: &Stage) {
 }
 
 /// A file that is moved away is opened anew at SIGUSR1, although nothing is left of what root can do.
-fn files_are_opened_anew(stage: &Stage) {
+fn files_are_opened_anew(_: &Stage) {
     let home = Home::make();
     let file = home.path("lines.json");
     let name = file.to_str().expect("UTF-8");
-    let usual = ["--leak-after", "1s", "--output", "-", "--output", name];
-    let mut args = stage.agent_args("run", &usual);
-    args.extend(["--format", "json"]);
-    let agent = Agent::of(as_service(&mut home.command(&args), USER, UNIT));
+    let args = ["run", "--format", "json", "--output", "-", "--output", name];
+    let agent = Agent::of(as_service(&mut home.command(&args), USER, of_the_unit()));
     let agent = agent.unwrap_or_else(|err| panic!("{err}"));
     let has_lines = || fs::metadata(&file).is_ok_and(|file| file.len() > 0);
     assert!(until(FOUND, has_lines), "lines in the file");

@@ -17,14 +17,42 @@ pub enum Capability {
     Bpf = 39,
 }
 
+impl Capability {
+    /// Those that this knows, with their names.
+    const NAMED: [(&'static str, Self); 6] = [
+        ("CAP_DAC_READ_SEARCH", Self::DacReadSearch),
+        ("CAP_NET_ADMIN", Self::NetAdmin),
+        ("CAP_SYS_PTRACE", Self::SysPtrace),
+        ("CAP_SYS_ADMIN", Self::SysAdmin),
+        ("CAP_PERFMON", Self::Perfmon),
+        ("CAP_BPF", Self::Bpf),
+    ];
+}
+
+/// The unit that packages install.
+const UNIT: &str = include_str!("../../socktrace/packaging/systemd/socktrace.service");
+
 /// The capabilities that the unit grants, as a set of bits.
-pub const UNIT: u64 = set(&[
-    Capability::Bpf,
-    Capability::Perfmon,
-    Capability::NetAdmin,
-    Capability::SysPtrace,
-    Capability::DacReadSearch,
-]);
+///
+/// # Panics
+///
+/// If it grants one to the program that it does not let it have, or one that this does not know.
+#[must_use]
+pub fn of_the_unit() -> u64 {
+    let [ambient, bounding] = ["AmbientCapabilities=", "CapabilityBoundingSet="].map(|setting| {
+        let line = UNIT.lines().find_map(|line| line.strip_prefix(setting));
+        line.unwrap_or_else(|| panic!("the unit has no {setting}"))
+    });
+    assert_eq!(ambient, bounding);
+    let bit = |name: &str| {
+        let mut named = Capability::NAMED.into_iter();
+        let (_, capability) = named
+            .find(|(known, _)| *known == name)
+            .unwrap_or_else(|| panic!("what is {name}?"));
+        set(&[capability])
+    };
+    ambient.split(' ').map(bit).fold(0, |all, one| all | one)
+}
 
 /// Some capabilities as a set of bits, which is how /proc shows them.
 #[must_use]

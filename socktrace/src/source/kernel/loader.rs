@@ -191,8 +191,11 @@ impl Loader<'_> {
     fn load_and_attach(&mut self) -> Result<Ebpf, LoadError> {
         let (mut ebpf, state) = self.load_state()?;
         // Releases first and state changes last: nothing may enter a table it will never leave.
-        self.first(&mut ebpf, self.options.forced.release, Self::release)
-            .map_err(|error| self.or_privilege(error))?;
+        let release = self.options.forced.release;
+        self.first(&mut ebpf, release, Self::release)
+            .map_err(|error| {
+                Self::or_privilege(error, candidates(release).contains(&ReleaseHook::Cgroup))
+            })?;
         self.first(&mut ebpf, self.options.forced.accept, Self::accept)?;
         self.first(&mut ebpf, self.options.forced.io, Self::io)?;
         let attached = match state {
@@ -207,22 +210,28 @@ impl Loader<'_> {
         attached.map_err(|error| {
             let mut tried = Tried::default();
             tried.refused(state.program(), error.to_string());
-            LoadError::Hook {
+            let hook = LoadError::Hook {
                 purpose: StateHook::PURPOSE,
                 tried,
-            }
+            };
+            Self::or_privilege(hook, false)
         })?;
         self.hooks.push(reports::connect(state.program()));
         Ok(ebpf)
     }
 
-    /// Where releases cannot be seen, a program in the root cgroup may be all that was missing.
-    fn or_privilege(&self, error: LoadError) -> LoadError {
-        let cgroup = candidates(self.options.forced.release).contains(&ReleaseHook::Cgroup);
-        if cgroup && !privilege::administers_networks() {
-            return LoadError::Privilege(vec!["CAP_NET_ADMIN"]);
+    /// What was missing may have been a privilege.
+    fn or_privilege(error: LoadError, in_cgroup: bool) -> LoadError {
+        if !matches!(error, LoadError::Hook { .. }) {
+            return error;
         }
-        error
+        if in_cgroup && !privilege::administers_networks() {
+            LoadError::Privilege(vec!["CAP_NET_ADMIN"])
+        } else if !privilege::opens_perf_events() {
+            LoadError::Privilege(vec![privilege::PERF_EVENTS])
+        } else {
+            error
+        }
     }
 
     /// Loads the object for the best way to see state changes: whether the kernel gives tracing

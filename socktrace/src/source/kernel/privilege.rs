@@ -96,12 +96,24 @@ pub(super) fn administers_networks() -> bool {
     effective().contains(&Capability::CAP_NET_ADMIN)
 }
 
-/// What `doctor` says: a line for each capability, and one for locked memory.
+/// What allows perf events where the kernel is strict about them.
+pub(super) const PERF_EVENTS: &str = "CAP_SYS_ADMIN (or sysctl kernel.perf_event_paranoid=2)";
+
+/// Whether the classic tracepoint and probes can be attached, which takes perf events. Debian and its kin
+/// know a level of `perf_event_paranoid` above the kernel's own, at which `CAP_PERFMON` is not enough.
+pub(super) fn opens_perf_events() -> bool {
+    let setting = fs::read_to_string("/proc/sys/kernel/perf_event_paranoid").unwrap_or_default();
+    let is_strict = setting.trim().parse::<i32>().is_ok_and(|level| level > 2);
+    !is_strict || effective().contains(&Capability::CAP_SYS_ADMIN)
+}
+
+/// What `doctor` says: a line for each capability, one for perf events and one for locked memory.
 #[must_use]
 pub fn reports() -> Vec<HookReport> {
     let effective = effective();
     let needs = LOADING.iter().chain(&MORE);
     let mut reports: Vec<_> = needs.map(|need| report(need, &effective)).collect();
+    reports.push(perf_events());
     reports.push(locked_memory(&effective));
     reports
 }
@@ -115,6 +127,25 @@ fn report(need: &Need, effective: &HashSet<Capability>) -> HookReport {
         used: text(need.serves, "not granted"),
         lost: text("", need.lost),
         cure: text("", &format!("grant {}", need.name)),
+    }
+}
+
+fn perf_events() -> HookReport {
+    let is_fine = opens_perf_events();
+    let text = |fine: &str, not: &str| (if is_fine { fine } else { not }).to_owned();
+    HookReport {
+        purpose: "perf_events",
+        support: if is_fine {
+            Support::Ok
+        } else {
+            Support::Fallback
+        },
+        used: text("for the classic tracepoint and probes", "refused"),
+        lost: text(
+            "",
+            "the classic tracepoint and probes, where better hooks are not available",
+        ),
+        cure: text("", &format!("grant {PERF_EVENTS}")),
     }
 }
 
