@@ -14,6 +14,7 @@ pub mod enrich;
 pub mod incident;
 pub mod model;
 pub mod schema;
+pub mod secret;
 #[cfg(feature = "kernel")]
 pub mod service;
 pub mod sink;

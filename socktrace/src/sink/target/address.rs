@@ -6,6 +6,9 @@ use std::path::PathBuf;
 
 use fluent_uri::Uri;
 
+use crate::schema::escape;
+use crate::secret::{Secret, SecretSource};
+
 /// A URL whose options are taken one by one, so that one nobody knows is noticed.
 #[derive(Debug)]
 pub(super) struct Address {
@@ -112,6 +115,25 @@ impl Address {
             .map_err(|reason| format!("{key}={value}: {reason}"))
     }
 
+    /// The secret called `name`: the option `NAME-file=/PATH` or `NAME-credential=NAME`. The secret itself is
+    /// never an option: everybody can read a command line.
+    #[allow(
+        dead_code,
+        reason = "only outputs that log in somewhere have one, and each is a feature"
+    )]
+    pub(super) fn secret(&mut self, name: &str) -> Result<Option<Secret>, String> {
+        let hint = format!("give {name}-file=/PATH or {name}-credential=NAME");
+        if self.options.iter().any(|(known, _)| known == name) {
+            return Err(format!("{name} would be seen by everybody: {hint}"));
+        }
+        let file = self.option(&format!("{name}-file"), SecretSource::file)?;
+        let credential = self.option(&format!("{name}-credential"), SecretSource::credential)?;
+        if file.is_some() && credential.is_some() {
+            return Err(format!("there are two places for one secret: {hint}"));
+        }
+        Ok(file.or(credential).map(Secret::new))
+    }
+
     /// An error if an option is left.
     pub(super) fn finish(&self) -> Result<(), String> {
         match self.options.first() {
@@ -119,6 +141,41 @@ impl Address {
             Some((key, _)) => Err(format!("{key} is no option of {}", self.scheme())),
         }
     }
+}
+
+/// `spec` for messages, without what may be a secret: user and password, and values of options that are named
+/// like one.
+pub(super) fn redacted(spec: &[u8]) -> String {
+    let text = String::from_utf8_lossy(spec);
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", &text));
+    let (before, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let end = before.find('/').unwrap_or(before.len());
+    let (authority, path) = before.split_at(end);
+    let host = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, host)| host);
+    let hidden = if host == authority { "" } else { "***@" };
+    let mut shown = format!("{scheme}://{hidden}{host}{path}");
+    for (at, pair) in query.split('&').enumerate() {
+        if query.is_empty() {
+            break;
+        }
+        shown.push(if at == 0 { '?' } else { '&' });
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let secret = ["password", "token", "key", "secret", "auth", "header"];
+        let low = key.to_ascii_lowercase();
+        let is_place = low.ends_with("-file") || low.ends_with("-credential");
+        let is_secret = !is_place && secret.iter().any(|word| low.contains(word));
+        shown.push_str(if is_secret && !value.is_empty() {
+            key
+        } else {
+            pair
+        });
+        if is_secret && !value.is_empty() {
+            shown.push_str("=***");
+        }
+    }
+    escape(shown.as_bytes()).into_owned()
 }
 
 /// Text of a query: percent-decoded, as UTF-8.
@@ -130,4 +187,48 @@ fn decode(text: &str) -> Result<String, String> {
         .to_string()
         .map(std::borrow::Cow::into_owned)
         .map_err(|_| "its query is not UTF-8".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_show_no_secrets() {
+        let check = |spec: &str, shown: &str| assert_eq!(redacted(spec.as_bytes()), shown);
+        check("file:///a?keep=1", "file:///a?keep=1");
+        check("syslog+tcp://u:p@h:1/x", "syslog+tcp://***@h:1/x");
+        check("a://u:p/@h", "a://u:p/@h");
+        check(
+            "a://h/x@y?token=hunter2&token-file=/t&X-API-KEY=k&key",
+            "a://h/x@y?token=***&token-file=/t&X-API-KEY=***&key",
+        );
+    }
+
+    #[test]
+    fn a_secret_is_named_and_not_given() {
+        let secret = |query: &str| {
+            let mut address = Address::parse(format!("a://h?{query}").as_bytes()).unwrap();
+            let secret = address.secret("token")?;
+            address.finish()?;
+            Ok::<_, String>(secret)
+        };
+        assert!(secret("").is_err());
+        let file = Secret::in_file("/t".into());
+        assert_eq!(secret("token-file=/t"), Ok(Some(file)));
+        let shown = secret("token-credential=hec").unwrap().unwrap().to_string();
+        assert_eq!(shown, "the secret in the credential hec");
+        for (query, hint) in [
+            ("token=hunter2", "token-file=/PATH"),
+            ("token-file=t", "absolute"),
+            ("token-file=/t&token-credential=hec", "two places"),
+            ("token-credential=../x", "name of a credential"),
+        ] {
+            let error = secret(query).unwrap_err();
+            assert!(
+                error.contains(hint) && !error.contains("hunter2"),
+                "{error}"
+            );
+        }
+    }
 }

@@ -111,7 +111,7 @@ pub enum TargetError {
     /// It has the form of a URL that names no output.
     #[error("{spec} is no output: {reason} (./{spec} if that is really the name of a file)")]
     Url {
-        /// What was given, escaped.
+        /// What was given, escaped, without secrets.
         spec: String,
         /// What is wrong with it.
         reason: String,
@@ -143,7 +143,7 @@ impl Destination {
             b"" => Err(TargetError::Empty),
             b"-" => Ok(Self::plain(Target::Stdout)),
             bytes if has_scheme(bytes) => Self::of_url(bytes).map_err(|reason| TargetError::Url {
-                spec: escape(bytes).into_owned(),
+                spec: address::redacted(bytes),
                 reason,
             }),
             _ => Ok(Self::plain(Target::File(FileTarget {
