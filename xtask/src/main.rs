@@ -77,8 +77,7 @@ enum Command {
     },
     /// The kernel tests on other kernels, in virtual machines
     Vm {
-        /// Kernel versions
-        #[arg(default_values = vm::MATRIX)]
+        /// Kernel versions; all of the matrix, if none is given
         versions: Vec<String>,
         /// Only on this rung of hooks; repeatable
         #[arg(long = "rung", value_name = "NAME")]
