@@ -10,6 +10,7 @@
 #![no_main]
 #![feature(asm_experimental_arch)]
 
+mod describe;
 mod globals;
 mod log;
 mod maps;

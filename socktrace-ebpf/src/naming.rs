@@ -4,9 +4,10 @@
 use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::{bpf_get_socket_cookie, bpf_sock_from_file};
+use socktrace_common::config::mode;
 
 use crate::globals::{config, offset};
-use crate::sock::{self, AF_INET6, read};
+use crate::sock::{self, AF_INET6, Sk, read};
 use crate::suspects::{self, CookieSource};
 
 /// Marks names made of an inode, and those made of a connection's ends, apart from each other and from
@@ -32,6 +33,17 @@ pub fn of_held(sk: u64, file: *const c_void) -> u64 {
     sock::SYNTHETIC | OF_INODE | sock::inode_of(sock::socket_of(sk)) as u64
 }
 
+/// The name for one look: a cookie that the kernel has given, else made of the socket's inode. Nothing is
+/// asked for, so that looking changes nothing.
+#[inline(always)]
+pub fn of_look(sk: impl Sk, inode: u32) -> u64 {
+    let cookie = sk.cookie();
+    if cookie != 0 {
+        return cookie;
+    }
+    sock::SYNTHETIC | OF_INODE | inode as u64
+}
+
 /// Has the kernel give a cookie to the socket of `file`.
 #[inline(always)]
 fn name(file: *const c_void) {
@@ -52,7 +64,7 @@ fn name(file: *const c_void) {
 /// that its ends and the last sequence number received tell it from any other.
 #[inline(always)]
 pub fn of_queued(sk_common: *const c_void) -> u64 {
-    if config!(cookie_helper) == 1 {
+    if config!(cookie_helper) == 1 && config!(mode) != mode::SCAN {
         // SAFETY: the iterator's own pointer, which the verifier trusts.
         let _ = unsafe { bpf_get_socket_cookie(sk_common.cast_mut()) };
     }

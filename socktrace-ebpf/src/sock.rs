@@ -8,9 +8,9 @@ use core::mem::MaybeUninit;
 
 use aya_ebpf::helpers::bpf_get_smp_processor_id;
 use aya_ebpf::helpers::generated::{bpf_jiffies64, bpf_probe_read_kernel, bpf_skc_to_tcp_sock};
-use socktrace_common::config::mode;
-use socktrace_common::wire::{Seqs, Sock, sock_flag};
+use socktrace_common::wire::Seqs;
 
+pub use crate::describe::describe;
 use crate::globals::{config, offset};
 
 /// `IPPROTO_TCP`.
@@ -70,6 +70,13 @@ pub trait Sk: Copy {
     /// The same socket as `struct tcp_sock`; 0 if it is none.
     fn tcp(self) -> u64;
 
+    /// Copies the IPv6 address at an offset of what is at `base`.
+    ///
+    /// # Safety
+    ///
+    /// `to` must be valid for writing 16 bytes, aligned to 4.
+    unsafe fn copy_v6(to: *mut [u8; 16], base: u64, offset: u64);
+
     /// See [`is_tcp`].
     #[inline(always)]
     fn is_tcp(self) -> bool {
@@ -98,6 +105,48 @@ pub trait Sk: Copy {
     #[inline(always)]
     fn cookie(self) -> u64 {
         Self::load(self.addr(), offset!(skc_cookie))
+    }
+
+    /// Whether a handshake was ever completed: `rcv_nxt` starts at 0 in `tcp_connect_init` and takes
+    /// the peer's number with its SYN.
+    #[inline(always)]
+    fn established_once(self) -> bool {
+        let tcp = self.tcp();
+        if tcp == 0 {
+            return false;
+        }
+        let tcp = settled(tcp);
+        Self::load::<u32>(tcp, offset!(rcv_nxt)) | Self::load::<u32>(tcp, offset!(copied_seq)) != 0
+    }
+
+    /// `inet_sport`, in network order: it lies behind `struct sock`, in what that begins.
+    #[inline(always)]
+    fn lport(self) -> u16 {
+        let tcp = self.tcp();
+        if tcp == 0 {
+            return 0;
+        }
+        Self::load(settled(tcp), offset!(inet_sport))
+    }
+
+    /// See [`has_peer`].
+    #[inline(always)]
+    fn has_peer(self) -> bool {
+        Self::load::<u16>(self.addr(), offset!(skc_dport)) != 0
+    }
+
+    /// Jiffies since the last acknowledgement arrived or data was sent, whichever is less.
+    #[inline(always)]
+    fn idle_jiffies(self) -> u32 {
+        let tcp = self.tcp();
+        if tcp == 0 {
+            return 0;
+        }
+        let tcp = settled(tcp);
+        let now = jiffies() as u32;
+        let acked = now.wrapping_sub(Self::load(tcp, offset!(rcv_tstamp)));
+        let sent = now.wrapping_sub(Self::load(tcp, offset!(lsndtime)));
+        if acked < sent { acked } else { sent }
     }
 
     /// See [`error_of`].
@@ -131,6 +180,7 @@ pub trait Sk: Copy {
         if tcp == 0 {
             return Seqs::default();
         }
+        let tcp = settled(tcp);
         Seqs {
             rcv_nxt: Self::load(tcp, offset!(rcv_nxt)),
             copied_seq: Self::load(tcp, offset!(copied_seq)),
@@ -138,6 +188,15 @@ pub trait Sk: Copy {
             snd_una: Self::load(tcp, offset!(snd_una)),
         }
     }
+}
+
+/// A pointer that was just found not to be 0. The compiler must not calculate with it before that: the
+/// verifier refuses to follow.
+#[inline(always)]
+pub fn settled(mut pointer: u64) -> u64 {
+    // SAFETY: a move of a register to itself.
+    unsafe { core::arch::asm!("{0} = {0}", inout(reg) pointer) };
+    pointer
 }
 
 /// By address alone: every read is a call of `bpf_probe_read_kernel`.
@@ -158,6 +217,18 @@ impl Sk for Probed {
     #[inline(always)]
     fn tcp(self) -> u64 {
         self.0
+    }
+
+    #[inline(always)]
+    unsafe fn copy_v6(to: *mut [u8; 16], base: u64, offset: u64) {
+        // SAFETY: by the contract of this function; the helper checks the source.
+        unsafe {
+            bpf_probe_read_kernel(
+                to.cast(),
+                size_of::<[u8; 16]>() as u32,
+                base.wrapping_add(offset) as *const _,
+            );
+        }
     }
 }
 
@@ -183,6 +254,18 @@ impl Sk for Typed {
     fn tcp(self) -> u64 {
         // SAFETY: the helper checks what it is given.
         unsafe { bpf_skc_to_tcp_sock(self.0 as *mut _) as u64 }
+    }
+
+    #[inline(always)]
+    unsafe fn copy_v6(to: *mut [u8; 16], base: u64, offset: u64) {
+        let to = to.cast::<u32>();
+        for word in 0..4 {
+            // SAFETY: by the contract of this function.
+            unsafe {
+                to.add(word)
+                    .write(Self::load(base, offset + 4 * word as u64))
+            };
+        }
     }
 }
 
@@ -251,113 +334,10 @@ pub fn make_cookie(now: u64) -> u64 {
     SYNTHETIC | (cpu & 0x7ff) << 52 | now & ((1 << 52) - 1)
 }
 
-/// Fills in identity and addresses of `sk`.
-///
-/// # Safety
-///
-/// `to` must be valid for writing a [`Sock`].
-#[inline(always)]
-pub unsafe fn describe(to: *mut Sock, sk: u64, cookie: u64, state: u32) {
-    let family: u16 = read(sk, offset!(skc_family));
-    let socket = socket_of(sk);
-    let net: u64 = read(sk, offset!(skc_net));
-    let mut flags = 0;
-    if is_synthetic(cookie) || config!(mode) == mode::RUN && config!(cookie_helper) == 0 {
-        // The kernel's own, where others have asked for it, names the socket no longer than a made-up one.
-        flags |= sock_flag::COOKIE_SYNTHETIC;
-    }
-    if socket == 0 {
-        flags |= sock_flag::NO_SOCKET;
-    }
-    if is_dead(sk) {
-        flags |= sock_flag::DEAD;
-    }
-    if established_once(sk) {
-        flags |= sock_flag::ESTABLISHED_ONCE;
-    }
-    let netns = read(net, offset!(net_inum));
-    let inode = inode_of(socket);
-    let lport = u16::from_be(read(sk, offset!(inet_sport)));
-    let rport = u16::from_be(read(sk, offset!(skc_dport)));
-    // In place: a whole `Sock` on the stack would not leave room for the rest.
-    // SAFETY: by the contract of this function.
-    let (laddr, raddr) = unsafe {
-        (*to).kaddr = sk;
-        (*to).cookie = cookie;
-        (*to).netns = netns;
-        (*to).inode = inode;
-        (*to).family = family;
-        (*to).lport = lport;
-        (*to).rport = rport;
-        (*to).state = state as u8;
-        (*to).flags = flags;
-        (&raw mut (*to).laddr, &raw mut (*to).raddr)
-    };
-    if family == AF_INET6 {
-        let (local, remote) = (offset!(skc_v6_rcv_saddr), offset!(skc_v6_daddr));
-        // SAFETY: both are members of `to`.
-        unsafe {
-            read_into(laddr, sk, local);
-            read_into(raddr, sk, remote);
-        }
-    } else {
-        let (local, remote) = (
-            read(sk, offset!(skc_rcv_saddr)),
-            read(sk, offset!(skc_daddr)),
-        );
-        // SAFETY: both are members of `to`, 4-aligned there.
-        unsafe {
-            map_v4(laddr, local);
-            map_v4(raddr, remote);
-        }
-    }
-}
-
-/// Whether a handshake was ever completed: `rcv_nxt` starts at 0 in `tcp_connect_init` and takes
-/// the peer's number with its SYN.
-#[inline(always)]
-pub fn established_once(sk: u64) -> bool {
-    read::<u32>(sk, offset!(rcv_nxt)) | read::<u32>(sk, offset!(copied_seq)) != 0
-}
-
 /// Whether the socket has a peer: `tcp_disconnect` and a failed blocking connect() clear the port.
 #[inline(always)]
 pub fn has_peer(sk: u64) -> bool {
-    read::<u16>(sk, offset!(skc_dport)) != 0
-}
-
-/// Reads a `T` at `base + offset` in kernel memory to where it belongs.
-///
-/// # Safety
-///
-/// `to` must be valid for writing a `T`.
-#[inline(always)]
-unsafe fn read_into<T>(to: *mut T, base: u64, offset: u64) {
-    // SAFETY: by the contract of this function; the helper checks the source.
-    unsafe {
-        bpf_probe_read_kernel(
-            to.cast(),
-            size_of::<T>() as u32,
-            base.wrapping_add(offset) as *const _,
-        );
-    }
-}
-
-/// Writes an IPv4 address in v4-mapped form.
-///
-/// # Safety
-///
-/// `to` must be valid for writing 16 bytes, aligned to 4.
-#[inline(always)]
-unsafe fn map_v4(to: *mut [u8; 16], v4: u32) {
-    let to = to.cast::<u32>();
-    // SAFETY: by the contract of this function.
-    unsafe {
-        to.write(0);
-        to.add(1).write(0);
-        to.add(2).write(u32::from_be(0xffff));
-        to.add(3).write(v4);
-    }
+    Probed(sk).has_peer()
 }
 
 /// Where the streams of `sk` stand.
@@ -380,13 +360,4 @@ pub fn bytes(sk: u64) -> (u64, u64) {
 pub fn jiffies() -> u64 {
     // SAFETY: the helper has no arguments and cannot fail.
     unsafe { bpf_jiffies64() }
-}
-
-/// Jiffies since the last acknowledgement arrived or data was sent, whichever is less.
-#[inline(always)]
-pub fn idle_jiffies(sk: u64) -> u32 {
-    let now = jiffies() as u32;
-    let acked = now.wrapping_sub(read(sk, offset!(rcv_tstamp)));
-    let sent = now.wrapping_sub(read(sk, offset!(lsndtime)));
-    if acked < sent { acked } else { sent }
 }

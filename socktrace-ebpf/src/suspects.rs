@@ -126,10 +126,10 @@ pub fn is_streamed(entry: &SuspectEntry, now: u64) -> bool {
 
 /// Whether a socket in this state may be a leak if it is held.
 #[inline(always)]
-pub fn is_leakable(sk: u64, tcp_state: u32) -> bool {
+pub fn is_leakable(sk: impl Sk, tcp_state: u32) -> bool {
     match tcp_state {
         state::CLOSE_WAIT | state::FIN_WAIT2 => true,
-        state::CLOSE => sock::has_peer(sk) && sock::established_once(sk),
+        state::CLOSE => sk.has_peer() && sk.established_once(),
         _ => false,
     }
 }

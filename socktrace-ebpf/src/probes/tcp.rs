@@ -9,7 +9,7 @@
 use socktrace_common::wire::{Unheld, kind, sock_flag};
 
 use crate::output::{now, plain_header, write_record};
-use crate::sock::{self, Probed, state};
+use crate::sock::{self, Probed, Sk as _, state};
 use crate::{naming, suspects};
 
 /// The kernel's context.
@@ -42,7 +42,7 @@ pub extern "C" fn truth_tcp(ctx: *const Tcp) -> i32 {
     let mut unheld = Unheld {
         header: plain_header::<Unheld>(kind::UNHELD, at),
         seqs: sock::seqs(sk),
-        idle_jiffies: sock::idle_jiffies(sk),
+        idle_jiffies: Probed(sk).idle_jiffies(),
         ..Unheld::default()
     };
     // SAFETY: `unheld` is ours.

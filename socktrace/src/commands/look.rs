@@ -1,67 +1,52 @@
 //! What one reading of the truth showed, by socket.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasherDefault;
 
 use crate::cli::Filter;
 use crate::enrich::Enricher;
 use crate::model::{
-    BootTime, Event, Held, Holder, KernelAddr, Kind, Mark, Record, Scanned, TcpState, Unheld,
+    BootTime, Event, Held, Holder, KernelAddr, Kind, Record, Scanned, TcpState, Unheld,
 };
-use crate::tracker::{Acceptors, Listeners};
+use crate::tracker::{Acceptors, Listeners, NumberHasher};
 use crate::verdict::{End, Evidence, diagnose, kind_of};
 
 /// Leaked sockets and listeners. Cookies are not asked for by a mere look, so sockets are told apart by
 /// their addresses, which hold for its moment.
 pub(super) struct Look {
     /// In the order of the kernel: by process and descriptor.
-    held: Vec<Leaked>,
-    at: HashMap<KernelAddr, usize>,
+    held: Vec<Scanned>,
+    at: HashMap<KernelAddr, usize, BuildHasherDefault<NumberHasher>>,
     unheld: Vec<(BootTime, Unheld)>,
     never_connected: HashSet<KernelAddr>,
     listeners: Listeners,
-}
-
-struct Leaked {
-    at: BootTime,
-    kind: Kind,
-    held: Held,
-    holders: Vec<Holder>,
 }
 
 impl Look {
     pub(super) fn new() -> Self {
         Self {
             held: Vec::new(),
-            at: HashMap::new(),
+            at: HashMap::default(),
             unheld: Vec::new(),
             never_connected: HashSet::new(),
             listeners: Listeners::new(usize::MAX),
         }
     }
 
-    /// Takes a record; false if it says that the reading failed on the way.
-    pub(super) fn take(&mut self, record: &Record) -> bool {
-        match record.event {
+    /// Takes a record.
+    pub(super) fn take(&mut self, record: &Record) {
+        match &record.event {
             Event::Held(held) => self.take_held(record.at, held),
-            Event::Unheld(unheld) => self.unheld.push((record.at, unheld)),
-            Event::Mark(Mark::TruthEnd { complete }) => return complete,
+            Event::Unheld(unheld) => self.unheld.push((record.at, *unheld)),
             _ => {}
         }
-        true
     }
 
-    fn take_held(&mut self, at: BootTime, held: Held) {
-        let holder = Holder::from(&held);
+    fn take_held(&mut self, at: BootTime, held: &Held) {
+        let holder = Holder::from(held);
         if held.socket.state == TcpState::Listen {
-            self.listeners.add(&held, holder);
-            return;
-        }
-        let known = self.at.get(&held.socket.kaddr).copied();
-        if let Some(leaked) = known.and_then(|at| self.held.get_mut(at)) {
-            // Threads with a table of their own after their leader's end tell of it again.
-            if !leaked.holders.contains(&holder) {
-                leaked.holders.push(holder);
-            }
+            self.listeners.add(held, holder);
             return;
         }
         let Some(kind) = kind_of(&held.socket, true) else {
@@ -70,18 +55,25 @@ impl Look {
             }
             return;
         };
-        self.at.insert(held.socket.kaddr, self.held.len());
-        self.held.push(Leaked {
-            at,
-            kind,
-            held,
-            holders: vec![holder],
-        });
+        match self.at.entry(held.socket.kaddr) {
+            Entry::Occupied(known) => {
+                if let Some(scanned) = self.held.get_mut(*known.get())
+                    // Threads with a table of their own after their leader's end tell of it again.
+                    && !scanned.holders.contains(&holder)
+                {
+                    scanned.holders.push(holder);
+                }
+            }
+            Entry::Vacant(unknown) => {
+                unknown.insert(self.held.len());
+                self.held.push(scanned(at, kind, held, holder));
+            }
+        }
     }
 
     /// Sockets whose connection is over and that are held.
     pub(super) fn closed_held(&self) -> u64 {
-        let closed = |leaked: &&Leaked| leaked.kind == Kind::ClosedHeld;
+        let closed = |leaked: &&Scanned| leaked.kind == Kind::ClosedHeld;
         self.held.iter().filter(closed).count() as u64
     }
 
@@ -97,7 +89,6 @@ impl Look {
         filter: &Filter,
     ) -> (Vec<Scanned>, Acceptors) {
         let acceptors = self.listeners.acceptors();
-        let held = self.held.into_iter().map(Leaked::scanned);
         let unheld = self.unheld.iter().filter_map(|(at, unheld)| {
             let kind = kind_of(&unheld.socket, false)?;
             let evidence = Evidence {
@@ -116,11 +107,15 @@ impl Look {
                 netns_name: None,
             })
         });
-        let mut leaks: Vec<_> = held
-            .chain(unheld)
-            .map(|scanned| enricher.scanned(scanned))
-            .filter(|scanned| filter.matches_scanned(scanned))
-            .collect();
+        let mut leaks = self.held;
+        for leak in &mut leaks {
+            leak.holders.sort_by_key(|holder| (holder.tgid, holder.fd));
+        }
+        leaks.extend(unheld);
+        leaks.retain_mut(|leak| {
+            enricher.scanned(leak);
+            filter.matches_scanned(leak)
+        });
         leaks.sort_by_key(|leak| {
             let first = leak.holders.first().map(|holder| (holder.tgid, holder.fd));
             (first, leak.socket.local, leak.socket.peer)
@@ -129,25 +124,21 @@ impl Look {
     }
 }
 
-impl Leaked {
-    fn scanned(mut self) -> Scanned {
-        let held = self.held;
-        let evidence = Evidence {
-            seqs: held.seqs,
-            eof_read: None,
-            end: End::of_error(held.socket.state, held.error),
-        };
-        self.holders.sort_by_key(|holder| (holder.tgid, holder.fd));
-        Scanned {
-            at: self.at,
-            kind: self.kind,
-            diagnosis: diagnose(self.kind, &evidence),
-            socket: held.socket,
-            seqs: held.seqs,
-            idle: held.idle,
-            holders: self.holders,
-            process: None,
-            netns_name: None,
-        }
+fn scanned(at: BootTime, kind: Kind, held: &Held, holder: Holder) -> Scanned {
+    let evidence = Evidence {
+        seqs: held.seqs,
+        eof_read: None,
+        end: End::of_error(held.socket.state, held.error),
+    };
+    Scanned {
+        at,
+        kind,
+        diagnosis: diagnose(kind, &evidence),
+        socket: held.socket,
+        seqs: held.seqs,
+        idle: held.idle,
+        holders: vec![holder],
+        process: None,
+        netns_name: None,
     }
 }

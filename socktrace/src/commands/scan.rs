@@ -27,6 +27,8 @@ const BATCH: usize = 1 << 20;
 /// Looks once and prints.
 pub(super) fn execute(settings: &ScanSettings) -> Result<Exit, Failure> {
     let mut outputs = Outputs::open(&settings.outputs, &live::host(), WhenFull::Wait)?;
+    // The kernel looks through its table of connections meanwhile, which takes as long as all descriptors.
+    let minis = std::thread::Builder::new().spawn(fin_wait2);
     let lacking = privilege::missing();
     let read = if lacking.is_empty() {
         through_ebpf()?
@@ -54,7 +56,7 @@ pub(super) fn execute(settings: &ScanSettings) -> Result<Exit, Failure> {
         source,
         closed,
         counts: sockstat(&live::procfs()),
-        fin_wait2: fin_wait2(),
+        fin_wait2: minis.map_or_else(|_| fin_wait2(), |minis| minis.join().unwrap_or_default()),
         missing,
     };
     if settings.by.is_empty() {
@@ -114,19 +116,20 @@ fn through_ebpf() -> Result<Read, Failure> {
         forced: HookOverrides::default(),
     };
     let mut kernel = live::load_with(&options)?;
-    let mut bytes = Vec::new();
-    let unread = kernel.iterators.truth(&[], &mut bytes);
     let context = DecodeContext {
         hz: kernel.iterators.hz(),
     };
     let mut look = Look::new();
     let mut whole = true;
-    for (_, record) in records(&bytes, context) {
-        match record {
-            Ok(record) => whole &= look.take(&record),
-            Err(_) => whole = false,
+    let (complete, unread) = kernel.iterators.look(&mut |bytes| {
+        for (_, record) in records(bytes, context) {
+            match record {
+                Ok(record) => look.take(&record),
+                Err(_) => whole = false,
+            }
         }
-    }
+    });
+    whole &= complete;
     Ok(Read {
         look,
         whole: whole && unread.is_empty(),

@@ -107,15 +107,15 @@ impl Enricher {
         names
     }
 
-    /// A row of a scan with its oldest holder. An enricher serves one scan: what a process and a
+    /// Names the oldest holder of a row of a scan. An enricher serves one scan: what a process and a
     /// namespace are called is read once, whatever the number of their sockets.
-    pub fn scanned(&mut self, scanned: Scanned) -> Scanned {
+    pub fn scanned(&mut self, scanned: &mut Scanned) {
         let oldest = scanned
             .holders
             .iter()
             .min_by_key(|h| (h.started, h.tgid))
             .copied();
-        let process = oldest.map(|h| {
+        scanned.process = oldest.map(|h| {
             if let Some(known) = self.rows.processes.get(&(h.tgid, h.started)) {
                 return Arc::clone(known);
             }
@@ -128,11 +128,7 @@ impl Enricher {
         let namespaces = &mut self.namespaces;
         let name = || namespaces.name(netns);
         let netns_name = self.rows.namespaces.entry(netns).or_insert_with(name);
-        Scanned {
-            process,
-            netns_name: netns_name.clone(),
-            ..scanned
-        }
+        scanned.netns_name.clone_from(netns_name);
     }
 
     fn process(&mut self, tgid: Tgid, started: BootTime, comm: Comm) -> Process {
@@ -320,7 +316,8 @@ mod tests {
             netns_name: None,
         };
         let mut enricher = Enricher::new(fake.proc(), 8);
-        let named = enricher.scanned(row.clone());
+        let mut named = row.clone();
+        enricher.scanned(&mut named);
         assert_eq!(named.process.as_ref().map(|p| p.tgid), Some(Tgid(8)));
         assert_eq!(
             named.process.as_ref().map(|p| &p.name[..]),
@@ -335,16 +332,18 @@ mod tests {
         );
 
         fake.remove_process(8);
-        let gone = Enricher::new(fake.proc(), 8).scanned(row.clone());
+        let mut gone = row.clone();
+        Enricher::new(fake.proc(), 8).scanned(&mut gone);
         assert_eq!(
             gone.process.as_deref(),
             Some(&bare(8, at_ticks(100), b"holder"))
         );
 
-        let unheld = enricher.scanned(Scanned {
+        let mut unheld = Scanned {
             holders: vec![],
             ..row
-        });
+        };
+        enricher.scanned(&mut unheld);
         assert_eq!(unheld.process, None);
     }
 }

@@ -73,6 +73,7 @@ pub struct Encoder {
     selector: Selector,
     /// For lines that go to syslog.
     envelope: Option<Envelope>,
+    last_process: json::LastProcess,
 }
 
 /// What a format keeps between two lines.
@@ -112,6 +113,7 @@ impl Encoder {
             events: 0,
             selector: Selector::default(),
             envelope: None,
+            last_process: json::LastProcess::default(),
         }
     }
 
@@ -151,6 +153,7 @@ impl Encoder {
     /// Takes over a wall clock that was set after the start: nanoseconds to add to the boot clock.
     pub fn set_wall_minus_boot_ns(&mut self, offset: i128) {
         self.host.wall_minus_boot_ns = offset;
+        self.last_process = json::LastProcess::default();
     }
 
     /// A finding: opened, updated or resolved.
@@ -265,7 +268,10 @@ impl Encoder {
         };
         match &mut self.lines {
             Lines::Text(text) => text.scanned(scanned, out),
-            Lines::Json(ids) => json::scanned(&self.host, ids, sequence, scanned, out),
+            Lines::Json(ids) => {
+                let last = &mut self.last_process;
+                json::scanned(&self.host, ids, last, sequence, scanned, out);
+            }
             Lines::Ocsf(ids) => ocsf::scanned(&self.host, ids, sequence, scanned, out),
             Lines::Cef(ids) => cef::scanned(&self.host, ids, scanned, out),
             Lines::Otlp(ids) => otlp::scanned(&self.host, ids, sequence, scanned, out),

@@ -16,6 +16,7 @@ mod ids;
 mod incident;
 mod json;
 mod moments;
+mod numbers;
 mod ocsf;
 mod otlp;
 mod selection;

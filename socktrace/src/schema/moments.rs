@@ -2,24 +2,32 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::words::push;
 use crate::model::{BootTime, Host};
 
 /// A duration for people, rounded down: `1.2s`, `61s`, `5m03s`, `3h05m`, `2d03h`.
 pub(super) fn duration(d: Duration) -> String {
+    let mut out = String::new();
+    push_duration(&mut out, d);
+    out
+}
+
+/// Appends what [`duration`] returns.
+pub(super) fn push_duration(out: &mut String, d: Duration) {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;
     const DAY: u64 = 24 * HOUR;
     let s = d.as_secs();
     if s < 10 {
-        format!("{s}.{}s", d.subsec_millis() / 100)
+        push(out, format_args!("{s}.{}s", d.subsec_millis() / 100));
     } else if s < 2 * MINUTE {
-        format!("{s}s")
+        push(out, format_args!("{s}s"));
     } else if s < 2 * HOUR {
-        format!("{}m{:02}s", s / MINUTE, s % MINUTE)
+        push(out, format_args!("{}m{:02}s", s / MINUTE, s % MINUTE));
     } else if s < 2 * DAY {
-        format!("{}h{:02}m", s / HOUR, s % HOUR / MINUTE)
+        push(out, format_args!("{}h{:02}m", s / HOUR, s % HOUR / MINUTE));
     } else {
-        format!("{}d{:02}h", s / DAY, s % DAY / HOUR)
+        push(out, format_args!("{}d{:02}h", s / DAY, s % DAY / HOUR));
     }
 }
 

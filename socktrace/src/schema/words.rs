@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use super::escape::{escape, escape_into};
-use super::moments::duration;
+use super::moments::{duration, push_duration};
+use super::numbers::{push_addr, push_number};
 use crate::model::{
     Blame, Cause, Diagnosis, Finding, Holder, HookReport, Kind, Leak, Phase, Process, Role,
     Scanned, Seqs, Socket, Task,
@@ -57,22 +58,25 @@ pub(super) fn push_queue(out: &mut String, leak: &Leak) {
 
 /// The sentence of a scanned socket: `orders[812] fd 37: CLOSE_WAIT, idle for at least 61s, …`.
 pub(super) fn scan_message(scanned: &Scanned) -> String {
-    let mut out = String::new();
+    let mut out = String::with_capacity(128);
     match oldest(&scanned.holders) {
         Some(holder) => push_holder(&mut out, scanned.kind, holder),
         None => out.push_str("unknown process"),
     }
-    push(&mut out, format_args!(": {}", scanned.socket.state));
+    out.push_str(": ");
+    out.push_str(scanned.socket.state.name());
     if let Some(idle) = scanned.idle {
-        push(
-            &mut out,
-            format_args!(", idle for at least {}", duration(idle)),
-        );
+        out.push_str(", idle for at least ");
+        push_duration(&mut out, idle);
     }
-    if let Some(why) = why(scanned.kind, scanned.diagnosis, scanned.seqs) {
-        push(&mut out, format_args!(", {why}"));
+    let before = out.len();
+    out.push_str(", ");
+    push_why(&mut out, scanned.kind, scanned.diagnosis, scanned.seqs);
+    if out.len() == before + 2 {
+        out.truncate(before);
     }
-    push(&mut out, format_args!(", peer {}", scanned.socket.peer));
+    out.push_str(", peer ");
+    push_addr(&mut out, scanned.socket.peer);
     out
 }
 
@@ -121,14 +125,26 @@ pub(super) fn role(kind: Kind, seen: Role) -> Role {
 
 /// Why, in a few words; `None` where nothing is known.
 pub(super) fn why(kind: Kind, diagnosis: Option<Diagnosis>, seqs: Seqs) -> Option<String> {
-    let unread = (diagnosis == Some(Diagnosis::UnreadData)).then(|| unread(kind, seqs));
+    let mut out = String::new();
+    push_why(&mut out, kind, diagnosis, seqs);
+    (!out.is_empty()).then_some(out)
+}
+
+/// Appends what [`why`] returns, if anything.
+pub(super) fn push_why(out: &mut String, kind: Kind, diagnosis: Option<Diagnosis>, seqs: Seqs) {
+    let unread = diagnosis == Some(Diagnosis::UnreadData);
     if kind == Kind::Unaccepted {
-        let unread = unread
-            .map(|unread| format!(", {unread}"))
-            .unwrap_or_default();
-        return Some(format!("never accepted{unread}"));
+        out.push_str(if unread {
+            "never accepted, "
+        } else {
+            "never accepted"
+        });
     }
-    unread.or_else(|| phrase(kind, diagnosis).map(str::to_owned))
+    if unread {
+        out.push_str(&self::unread(kind, seqs));
+    } else if kind != Kind::Unaccepted {
+        out.push_str(phrase(kind, diagnosis).unwrap_or_default());
+    }
 }
 
 fn phrase(kind: Kind, diagnosis: Option<Diagnosis>) -> Option<&'static str> {
@@ -200,7 +216,9 @@ fn push_task(out: &mut String, task: &Task) {
 /// `orders[812] fd 37`, or `orders[812] listener fd 3`.
 pub(super) fn push_holder(out: &mut String, kind: Kind, holder: &Holder) {
     escape_into(holder.comm.as_bytes(), out);
-    push(out, format_args!("[{}]", holder.tgid.0));
+    out.push('[');
+    push_number(out, holder.tgid.0);
+    out.push(']');
     push_fd(out, kind, holder.fd);
 }
 
@@ -211,7 +229,7 @@ pub(super) fn push_fd(out: &mut String, kind: Kind, fd: u32) {
     } else {
         " fd "
     });
-    push(out, format_args!("{fd}"));
+    push_number(out, fd);
 }
 
 /// Formats into a `String`, which cannot fail.

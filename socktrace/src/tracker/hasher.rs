@@ -7,7 +7,7 @@ use std::hash::Hasher;
 /// Cookies and addresses are given out by the kernel, so nobody outside can choose those that collide, and
 /// a hash that withstands that costs ten times as much. The same numbers make the same order, everywhere.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct NumberHasher(u64);
+pub struct NumberHasher(u64);
 
 /// 2^64 divided by the golden ratio (Knuth, The Art of Computer Programming, volume 3, section 6.4).
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;

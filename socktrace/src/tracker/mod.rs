@@ -46,10 +46,10 @@ use crate::model::{
 };
 use entry::Entry;
 use former::Former;
-use hasher::NumberHasher;
 use reading::Reading;
 use schedule::{Job, Schedule};
 
+pub use hasher::NumberHasher;
 pub use listeners::{Acceptors, Listeners};
 pub use timeline::Timeline;
 

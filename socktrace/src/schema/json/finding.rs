@@ -9,7 +9,9 @@ use super::super::words::{finding_process, message, role};
 use super::line::{
     Endpoint, Event, Line, PlaceFields, QueuedSocket, SocketFields, Sort, Traffic, time,
 };
-use super::process::{HolderFields, Process, TaskFields, UserFields, holders, users};
+use super::process::{
+    HolderFields, Process, ProcessFields, TaskFields, UserFields, holders, users,
+};
 use crate::model::{Finding, Host, Phase};
 
 const SORT: Sort = Sort {
@@ -92,7 +94,7 @@ pub(in super::super) fn finding(
 
     let mut line = Line::new(host, leak.at, event, socktrace);
     line.message = Some(message(finding));
-    line.process = Process::blamed(host, ids, finding);
+    line.process = Process::blamed(host, ids, finding).map(ProcessFields::Made);
     line.traffic = Some(Traffic::new(&leak.socket, role, None));
     line.set_place(finding_process(finding));
     line.write(out);

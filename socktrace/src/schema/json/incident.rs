@@ -9,7 +9,7 @@ use super::super::ids::Ids;
 use super::super::incident::{growth_number, incident_message, incident_process};
 use super::super::values::{Shown, nanos};
 use super::line::{Event, Line, Sort, Time, time};
-use super::process::Process;
+use super::process::{Process, ProcessFields};
 use crate::model::{Host, IncidentPhase, NamedIncident, Remote};
 
 const SORT: Sort = Sort {
@@ -86,7 +86,7 @@ pub(in super::super) fn incident(
     event.duration = Some(nanos(until.since(incident.first)));
     let mut line = Line::new(host, incident.at, event, details(host, ids, named));
     line.message = Some(incident_message(named));
-    line.process = Process::culprit(host, ids, named);
+    line.process = Process::culprit(host, ids, named).map(ProcessFields::Made);
     line.set_place(incident_process(named));
     line.write(out);
 }

@@ -8,7 +8,7 @@ use super::super::ids::Ids;
 use super::super::values::nanos;
 use super::super::words::errno_name;
 use super::line::{Bytes, Endpoint, ErrorCode, Event, Line, SocketFields, Sort, Traffic, time};
-use super::process::Process;
+use super::process::{Process, ProcessFields};
 use crate::model::{BootTime, Host, Lifecycle, LifecycleEvent, TcpState};
 
 const DATASET: &str = "socktrace.trace";
@@ -72,7 +72,11 @@ pub(in super::super) fn lifecycle(
     line.error = facts.error.map(|errno| ErrorCode {
         code: errno_name(errno),
     });
-    line.process = lifecycle.owner.as_ref().map(Process::of_task);
+    line.process = lifecycle
+        .owner
+        .as_ref()
+        .map(Process::of_task)
+        .map(ProcessFields::Made);
     line.traffic = Some(Traffic::new(socket, lifecycle.role, facts.bytes));
     line.write(out);
 }

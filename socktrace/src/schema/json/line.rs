@@ -9,7 +9,7 @@ use super::super::ids::Ids;
 use super::super::moments::wall;
 use super::super::values::{Shown, Untrusted};
 use super::super::words::source_and_destination;
-use super::process::Process;
+use super::process::ProcessFields;
 use crate::model::{self, BootTime, Host, Role, Socket};
 
 /// RFC 3339, microseconds, UTC.
@@ -32,7 +32,7 @@ pub(super) struct Line<'a, T> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) error: Option<ErrorCode>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) process: Option<Process<'a>>,
+    pub(super) process: Option<ProcessFields<'a>>,
     #[serde(flatten)]
     pub(super) traffic: Option<Traffic>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -15,5 +15,6 @@ mod status;
 pub(super) use finding::{details as finding_details, finding};
 pub(super) use incident::{details as incident_details, incident};
 pub(super) use lifecycle::{details as lifecycle_details, lifecycle};
+pub(super) use process::LastProcess;
 pub(super) use scan::{details as scanned_details, group, group_details, scan_summary, scanned};
 pub(super) use status::{details as status_details, hook, hook_details, status};

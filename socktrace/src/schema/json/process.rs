@@ -1,6 +1,9 @@
 //! Processes, threads and holders.
 
+use std::sync::Arc;
+
 use serde::Serialize;
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::super::escape::escape;
@@ -82,11 +85,8 @@ impl<'a> Process<'a> {
         })
     }
 
-    /// The oldest holder of a scanned socket.
-    pub(super) fn oldest_holder(host: &Host, ids: &Ids, scanned: &'a Scanned) -> Option<Self> {
-        if let Some(facts) = &scanned.process {
-            return Some(Self::read(host, ids, facts));
-        }
+    /// The oldest holder of a scanned socket, where nothing more is known of it than the kernel told.
+    fn oldest_holder(host: &Host, ids: &Ids, scanned: &'a Scanned) -> Option<Self> {
         let oldest = oldest(&scanned.holders)?;
         Some(Self::known(
             host,
@@ -144,6 +144,41 @@ impl<'a> Process<'a> {
             parent: None,
         }
     }
+}
+
+/// `process` of the last scanned socket: the next one is often the same process's.
+#[derive(Debug, Default)]
+pub(in super::super) struct LastProcess(Option<(Arc<model::Process>, Box<RawValue>)>);
+
+impl LastProcess {
+    /// The oldest holder of a scanned socket.
+    pub(super) fn oldest_holder<'a>(
+        &'a mut self,
+        host: &Host,
+        ids: &Ids,
+        scanned: &'a Scanned,
+    ) -> Option<ProcessFields<'a>> {
+        let Some(facts) = &scanned.process else {
+            return Process::oldest_holder(host, ids, scanned).map(ProcessFields::Made);
+        };
+        let known = |(last, _): &(Arc<model::Process>, _)| Arc::ptr_eq(last, facts);
+        if !self.0.as_ref().is_some_and(known) {
+            let written = serde_json::value::to_raw_value(&Process::read(host, ids, facts));
+            self.0 = written.ok().map(|written| (Arc::clone(facts), written));
+        }
+        Some(match &self.0 {
+            Some((_, written)) => ProcessFields::Written(written),
+            None => ProcessFields::Made(Process::read(host, ids, facts)),
+        })
+    }
+}
+
+/// `process`, which may have been written before.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum ProcessFields<'a> {
+    Made(Process<'a>),
+    Written(&'a RawValue),
 }
 
 /// One of `socktrace.leak.holders`.

@@ -8,7 +8,7 @@ use super::super::ids::Ids;
 use super::super::values::{Shown, Untrusted, nanos};
 use super::super::words::{role, scan_message};
 use super::line::{Endpoint, Event, Line, PlaceFields, QueuedSocket, SocketFields, Sort, Traffic};
-use super::process::{HolderFields, Process, holders};
+use super::process::{HolderFields, LastProcess, holders};
 use crate::model::{
     BootTime, Closed, Diagnosis, Host, Kind, OwnerVia, Role, ScanGroup, ScanSummary, Scanned,
 };
@@ -50,6 +50,7 @@ struct Leak<'a> {
 pub(in super::super) fn scanned(
     host: &Host,
     ids: &Ids,
+    last: &mut LastProcess,
     sequence: u64,
     scanned: &Scanned,
     out: &mut Vec<u8>,
@@ -57,7 +58,7 @@ pub(in super::super) fn scanned(
     let event = Event::new(&SORT, ids, sequence);
     let mut line = Line::new(host, scanned.at, event, details(scanned));
     line.message = Some(scan_message(scanned));
-    line.process = Process::oldest_holder(host, ids, scanned);
+    line.process = last.oldest_holder(host, ids, scanned);
     let role = role(scanned.kind, Role::Unknown);
     line.traffic = Some(Traffic::new(&scanned.socket, role, None));
     line.set_place(scanned.process.as_deref());

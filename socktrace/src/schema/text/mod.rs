@@ -24,6 +24,8 @@ pub(super) struct Printer {
     scanned: BTreeMap<Kind, u64>,
     groups: u64,
     grouped: u64,
+    /// The line in the making, to use its room again.
+    line: String,
 }
 
 impl Printer {
@@ -36,6 +38,7 @@ impl Printer {
             scanned,
             groups: 0,
             grouped: 0,
+            line: String::new(),
         }
     }
 
@@ -72,11 +75,13 @@ impl Printer {
         end(&status::hook(self.paint, hook), out);
     }
 
-    /// See [`scan::line`].
+    /// See [`scan::push_line`].
     pub(super) fn scanned(&mut self, scanned: &Scanned, out: &mut Vec<u8>) {
         *self.scanned.entry(scanned.kind).or_default() += 1;
         self.head(scan::heading, out);
-        end(&scan::line(scanned), out);
+        self.line.clear();
+        scan::push_line(&mut self.line, scanned);
+        end(&self.line, out);
     }
 
     /// See [`scan::group`].

@@ -3,38 +3,85 @@
 use std::collections::BTreeMap;
 
 use super::super::escape::escape;
-use super::super::moments::duration;
-use super::super::words::{count, oldest, push, push_holder, whereabouts, why};
+use super::super::moments::push_duration;
+use super::super::numbers::push_addr;
+use super::super::words::{count, oldest, push, push_holder, push_why, whereabouts};
 use crate::model::{Closed, Kind, ScanGroup, ScanSummary, Scanned};
 
-/// The names of the columns of [`line`].
+/// Columns, and how wide they are at least; the last one is as wide as it is.
+const COLUMNS: [(&str, usize); 7] = [
+    ("KIND", 11),
+    ("HELD BY", 32),
+    ("IDLE", 8),
+    ("LOCAL", 21),
+    ("PEER", 21),
+    ("WHY", 30),
+    ("WHERE", 0),
+];
+
+/// The names of the columns of [`push_line`].
 pub(super) fn heading() -> String {
-    row("KIND", "HELD BY", "IDLE", "LOCAL", "PEER", "WHY", "WHERE")
+    let mut out = String::new();
+    for (name, width) in COLUMNS {
+        column(&mut out, width, name == "IDLE", |out| out.push_str(name));
+    }
+    out
 }
 
 /// One leaked socket: its kind, the oldest holder and how many more there are, a lower bound of its
-/// idleness, its ends, the diagnosis.
-pub(super) fn line(scanned: &Scanned) -> String {
-    let mut who = String::new();
+/// idleness, its ends, the diagnosis. There may be a hundred thousand lines, so nothing is made for one only.
+pub(super) fn push_line(out: &mut String, scanned: &Scanned) {
+    for ((name, width), fill) in COLUMNS.into_iter().zip(FILLS) {
+        column(out, width, name == "IDLE", |out| fill(out, scanned));
+    }
+}
+
+/// What stands in each of [`COLUMNS`].
+const FILLS: [fn(&mut String, &Scanned); 7] = [
+    |out, scanned| out.push_str(scanned.kind.name()),
+    push_who,
+    |out, scanned| match scanned.idle {
+        Some(idle) => {
+            out.push('≥');
+            push_duration(out, idle);
+        }
+        None => out.push('-'),
+    },
+    |out, scanned| push_addr(out, scanned.socket.local),
+    |out, scanned| push_addr(out, scanned.socket.peer),
+    |out, scanned| push_why(out, scanned.kind, scanned.diagnosis, scanned.seqs),
+    |out, scanned| {
+        let process = scanned.process.as_deref();
+        out.push_str(&whereabouts(process, scanned.netns_name.as_deref()));
+    },
+];
+
+fn push_who(out: &mut String, scanned: &Scanned) {
     match oldest(&scanned.holders) {
-        Some(holder) => push_holder(&mut who, scanned.kind, holder),
-        None => who.push('-'),
+        Some(holder) => push_holder(out, scanned.kind, holder),
+        None => out.push('-'),
     }
     if scanned.holders.len() > 1 {
-        push(&mut who, format_args!(" +{}", scanned.holders.len() - 1));
+        push(out, format_args!(" +{}", scanned.holders.len() - 1));
     }
-    let idle = scanned
-        .idle
-        .map_or_else(|| "-".to_owned(), |idle| format!("≥{}", duration(idle)));
-    row(
-        scanned.kind.name(),
-        &who,
-        &idle,
-        &scanned.socket.local.to_string(),
-        &scanned.socket.peer.to_string(),
-        &why(scanned.kind, scanned.diagnosis, scanned.seqs).unwrap_or_default(),
-        &whereabouts(scanned.process.as_deref(), scanned.netns_name.as_deref()),
-    )
+}
+
+/// Appends what `fill` does, padded with blanks to `width` characters, and two more that end the column.
+fn column(out: &mut String, width: usize, right: bool, fill: impl FnOnce(&mut String)) {
+    /// As many as the widest column needs.
+    const BLANKS: &str = "                                  ";
+    let begin = out.len();
+    fill(out);
+    let filled = out.get(begin..).unwrap_or_default().chars().count();
+    let pad = BLANKS.get(..width.saturating_sub(filled)).unwrap_or(BLANKS);
+    if right {
+        out.insert_str(begin, pad);
+    } else {
+        out.push_str(pad);
+    }
+    if width > 0 {
+        out.push_str("  ");
+    }
 }
 
 /// `3 leaked sockets: 2 close_wait, 1 closed_held`.
@@ -114,16 +161,4 @@ pub(super) fn group(group: &ScanGroup) -> String {
 pub(super) fn group_summary(groups: u64, sockets: u64) -> String {
     let sockets = count(sockets, "leaked socket", "leaked sockets");
     format!("{sockets} in {}", count(groups, "group", "groups"))
-}
-
-fn row(
-    kind: &str,
-    who: &str,
-    idle: &str,
-    local: &str,
-    peer: &str,
-    why: &str,
-    place: &str,
-) -> String {
-    format!("{kind:<11}  {who:<32}  {idle:>8}  {local:<21}  {peer:<21}  {why:<30}  {place}")
 }

@@ -3,7 +3,7 @@
 //! Reading an iterator takes CPU time for as long as it runs, so these are called from a thread of
 //! their own and never from the one that reads the ring buffer.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -13,23 +13,19 @@ use aya::Ebpf;
 use aya::maps::{Array, HashMap, Map, MapData};
 use aya::programs::Iter;
 use socktrace_common::maps::WalkControl;
-use socktrace_common::wire::{Held, Unheld, kind};
-use zerocopy::FromBytes as _;
 
+use super::survey::Survey;
 use super::sys::{link_iter, open_iter};
 use super::{netns, object};
 use crate::clock::{self, Clock as _};
-use crate::decode::{frame, mark_record};
-use crate::model::{BootTime, Cookie, Mark, Question, TcpState};
+use crate::decode::mark_record;
+use crate::model::{BootTime, Mark, Question};
 
 /// Reading goes a little further at a time than the kernel's own buffer (8 pages).
 const READ: usize = 64 * 1024;
 
 /// How many sockets can be asked after in one walk: the size of the programs' table of questions.
 const QUESTIONS: usize = 4096;
-
-/// How many of the processes that hold a network namespace's listeners are looked for it at.
-const HOLDERS: usize = 8;
 
 /// The iterators, linked and ready to run.
 pub struct Iterators {
@@ -170,6 +166,23 @@ impl Iterators {
         unread
     }
 
+    /// Gives the records of one look at who holds what to `take`, some whole ones at a time; whether it came
+    /// to its end, and the network namespaces whose accept queues could not be read.
+    pub fn look(&mut self, take: &mut dyn FnMut(&[u8])) -> (bool, Vec<Unread>) {
+        let mut survey = Survey::default();
+        let mut unread = Vec::new();
+        let held = open_iter(self.task_file.as_fd()).and_then(|file| {
+            each_read(file, &mut |records| {
+                survey.take(records, false);
+                take(records);
+            })
+        });
+        let mut queued = Vec::new();
+        let read = held.and_then(|()| self.read_queues(&survey, &[], &mut queued, &mut unread));
+        take(&queued);
+        (read.is_ok(), unread)
+    }
+
     fn read_truth(
         &mut self,
         asked: &[Question],
@@ -179,10 +192,10 @@ impl Iterators {
         let start = into.len();
         run(&self.task_file, into)?;
         let mut survey = Survey::default();
-        survey.take(into.get(start..).unwrap_or_default());
+        survey.take(into.get(start..).unwrap_or_default(), true);
         let queues = into.len();
         self.read_queues(&survey, asked, into, unread)?;
-        survey.take(into.get(queues..).unwrap_or_default());
+        survey.take(into.get(queues..).unwrap_or_default(), true);
         let unseen: Vec<_> = asked
             .iter()
             .filter(|question| question.always || !survey.seen.contains(&question.cookie))
@@ -261,54 +274,6 @@ impl Iterators {
     }
 }
 
-/// What a reading's records speak of.
-#[derive(Debug, Default)]
-struct Survey {
-    /// Their sockets.
-    seen: HashSet<Cookie>,
-    /// The network namespaces of listeners in whose queues connections wait, with some of those who hold
-    /// them.
-    busy: BTreeMap<u32, Vec<u32>>,
-}
-
-impl Survey {
-    fn take(&mut self, mut records: &[u8]) {
-        while let Ok(len) = frame(records) {
-            let Some((record, rest)) = records.split_at_checked(len) else {
-                return;
-            };
-            if let Ok(held) = Held::read_from_bytes(record)
-                && held.header.kind == kind::HELD
-            {
-                self.held(&held);
-            } else if let Ok(unheld) = Unheld::read_from_bytes(record)
-                && unheld.header.kind == kind::UNHELD
-            {
-                self.seen.insert(Cookie(unheld.sock.cookie));
-            }
-            records = rest;
-        }
-    }
-
-    fn held(&mut self, held: &Held) {
-        if held.sock.state != TcpState::Listen as u8 {
-            self.seen.insert(Cookie(held.sock.cookie));
-        } else if held.ack_backlog > 0 {
-            let pids = self.busy.entry(held.sock.netns).or_default();
-            if pids.len() < HOLDERS && !pids.contains(&held.task.tgid) {
-                pids.push(held.task.tgid);
-            }
-        }
-    }
-
-    /// Those of `asked` that no record speaks of.
-    fn unseen<'a>(&self, asked: &'a [Question]) -> impl Iterator<Item = &'a Question> {
-        asked
-            .iter()
-            .filter(|question| !self.seen.contains(&question.cookie))
-    }
-}
-
 /// Runs an iterator to its end.
 fn run(link: &OwnedFd, into: &mut Vec<u8>) -> io::Result<()> {
     read_all(open_iter(link.as_fd())?, into)
@@ -319,18 +284,37 @@ fn read_all(mut run: File, into: &mut Vec<u8>) -> io::Result<()> {
     loop {
         let filled = into.len();
         into.resize(filled + READ, 0);
-        let read = run.read(into.get_mut(filled..).unwrap_or_default());
+        let read = read_some(&mut run, into.get_mut(filled..).unwrap_or_default());
         into.truncate(filled + *read.as_ref().unwrap_or(&0));
-        match read {
-            Ok(0) => return Ok(()),
-            Ok(_) => {}
+        if read? == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// The same, given to `take` as it comes. The kernel hands out whole records where there is room for all
+/// that it has made, which is less than [`READ`].
+fn each_read(mut run: File, take: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+    let mut buffer = vec![0; READ];
+    loop {
+        match read_some(&mut run, &mut buffer)? {
+            0 => return Ok(()),
+            read => take(buffer.get(..read).unwrap_or_default()),
+        }
+    }
+}
+
+/// Reads once; 0 at the end.
+fn read_some(run: &mut File, into: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match run.read(into) {
             // The kernel asks for another try when its own page was full or a task was in the way.
             Err(error)
                 if matches!(
                     error.kind(),
                     io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock
                 ) => {}
-            Err(error) => return Err(error),
+            result => return result,
         }
     }
 }

@@ -157,17 +157,14 @@ impl Loader<'_> {
     }
 
     fn run(mut self) -> Result<Kernel, LoadError> {
-        let mut ebpf = if self.options.mode == Mode::Scan {
-            object::load(
-                &self.btf,
-                &self.config(false),
-                &self.layout.offsets,
-                self.options.sizes,
-            )?
+        let (mut ebpf, iterators) = if self.options.mode == Mode::Scan {
+            self.load_scan()?
         } else {
-            self.load_and_attach()?
+            let mut ebpf = self.load_and_attach()?;
+            let iterators = self.load_iterators(&mut ebpf)?;
+            (ebpf, iterators)
         };
-        let iterators = self.iterators(&mut ebpf)?;
+        self.hooks.extend(reports::iterators());
         // Given back before the ring buffer is mapped, which counts as memory of this process.
         drop(self.btf);
         sys::trim_heap();
@@ -339,10 +336,16 @@ impl Loader<'_> {
         Ok(())
     }
 
-    fn iterators(&mut self, ebpf: &mut Ebpf) -> Result<Iterators, LoadError> {
-        let iterators = self.load_iterators(ebpf)?;
-        self.hooks.extend(reports::iterators());
-        Ok(iterators)
+    /// Loads the iterators alone. Those that ask the kernel for what since 5.12 it answers are cheaper.
+    fn load_scan(&self) -> Result<(Ebpf, Iterators), LoadError> {
+        let load = |cookies| -> Result<(Ebpf, Iterators), LoadError> {
+            let config = self.config(cookies);
+            let sizes = self.options.sizes;
+            let mut ebpf = object::load(&self.btf, &config, &self.layout.offsets, sizes)?;
+            let iterators = self.load_iterators(&mut ebpf)?;
+            Ok((ebpf, iterators))
+        };
+        load(true).or_else(|_| load(false))
     }
 
     fn load_iterators(&self, ebpf: &mut Ebpf) -> Result<Iterators, LoadError> {

@@ -21,6 +21,7 @@ pub mod privilege;
 mod reports;
 pub mod ring;
 mod steady;
+mod survey;
 mod sys;
 
 pub use object::Sizes;

@@ -1,0 +1,61 @@
+//! Numbers and addresses as text, for lines of which there may be a hundred thousand.
+
+use std::net::SocketAddr;
+
+use super::words::push;
+
+/// Appends an address and its port.
+pub(super) fn push_addr(out: &mut String, addr: SocketAddr) {
+    let SocketAddr::V4(v4) = addr else {
+        return push(out, format_args!("{addr}"));
+    };
+    let mut separator = "";
+    for octet in v4.ip().octets() {
+        out.push_str(separator);
+        push_number(out, octet.into());
+        separator = ".";
+    }
+    out.push(':');
+    push_number(out, v4.port().into());
+}
+
+/// Appends a number: what formatting is for does not come for nothing a hundred thousand times.
+pub(super) fn push_number(out: &mut String, number: u32) {
+    let mut digits = [b'0'; 10];
+    let mut rest = number;
+    let mut len = 0;
+    for digit in digits.iter_mut().rev() {
+        *digit += u8::try_from(rest % 10).unwrap_or_default();
+        rest /= 10;
+        len += 1;
+        if rest == 0 {
+            break;
+        }
+    }
+    let text = digits.get(digits.len() - len..).unwrap_or_default();
+    out.push_str(str::from_utf8(text).unwrap_or_default());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_addresses_are_written_as_they_display() {
+        for number in [0, 1, 9, 10, 19, 100, 65_535, u32::MAX] {
+            let mut out = String::new();
+            push_number(&mut out, number);
+            assert_eq!(out, number.to_string());
+        }
+        for addr in [
+            "0.0.0.0:0",
+            "127.0.0.1:80",
+            "255.200.10.9:65535",
+            "[::1]:443",
+        ] {
+            let mut out = String::new();
+            push_addr(&mut out, addr.parse().unwrap());
+            assert_eq!(out, addr);
+        }
+    }
+}
