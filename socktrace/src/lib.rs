@@ -19,6 +19,7 @@ pub mod secret;
 pub mod service;
 pub mod sink;
 pub mod source;
+mod spelling;
 pub mod tracker;
 mod units;
 pub mod verdict;

@@ -1,10 +1,14 @@
 //! What the settings depend on besides the arguments.
 
 use std::env;
+use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::path::Path;
 
 use super::netns;
+
+/// The machine's configuration.
+const CONFIG_FOLDER: &str = "/etc/socktrace";
 
 /// The surroundings, injected so that tests can make up their own.
 #[derive(Clone, Copy)]
@@ -15,6 +19,10 @@ pub struct Environment<'a> {
     pub no_color: bool,
     /// Size of a memory page, bytes.
     pub page_size: u32,
+    /// Where the machine's configuration is; `None`: nowhere.
+    pub config_folder: Option<&'a Path>,
+    /// The variables.
+    pub variables: &'a dyn Fn() -> Vec<(OsString, OsString)>,
     /// The inode of the network namespace that a path refers to.
     pub netns_inode: &'a dyn Fn(&Path) -> io::Result<u32>,
 }
@@ -28,6 +36,8 @@ impl Environment<'static> {
             stdout_is_terminal: io::stdout().is_terminal(),
             no_color: set("NO_COLOR") || env::var_os("TERM").is_some_and(|term| term == "dumb"),
             page_size: page_size(),
+            config_folder: Some(Path::new(CONFIG_FOLDER)),
+            variables: &|| env::vars_os().collect(),
             netns_inode: &netns::inode,
         }
     }

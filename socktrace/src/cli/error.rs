@@ -16,6 +16,9 @@ pub enum CliError {
     /// What the parser of flags says; help and the version are among it.
     #[error("{}", one_line(.0))]
     Flags(#[from] clap::Error),
+    /// The configuration is wrong: a line for each mistake.
+    #[error("{}", .0.join("\n"))]
+    Config(Vec<String>),
     /// The flags are well-formed and make no sense.
     #[error(transparent)]
     Usage(#[from] UsageError),
@@ -101,6 +104,12 @@ impl CliError {
             } else {
                 Exit::Fine
             };
+        }
+        if let Self::Config(lines) = self {
+            for line in lines {
+                let _ = writeln!(io::stderr(), "socktrace: {line}");
+            }
+            return Exit::BadConfig;
         }
         let _ = writeln!(io::stderr(), "socktrace: {self}");
         Exit::Usage

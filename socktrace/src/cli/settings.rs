@@ -27,6 +27,8 @@ pub enum Settings {
     Scan(ScanSettings),
     /// `doctor`.
     Doctor(DoctorSettings),
+    /// `check-config`.
+    CheckConfig(CheckConfigSettings),
     /// `replay`.
     Replay(ReplaySettings),
     /// `schema`.
@@ -116,6 +118,13 @@ pub struct ScanSettings {
     pub outputs: Vec<Output>,
 }
 
+/// See [`Settings::CheckConfig`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckConfigSettings {
+    /// What to print.
+    pub report: String,
+}
+
 /// See [`Settings::Doctor`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DoctorSettings {
@@ -160,6 +169,10 @@ impl Settings {
                 outputs: outputs(&output, environment)?,
             }),
             Command::Replay(args) => Self::Replay(ReplaySettings::new(args, environment)?),
+            // What is to be printed is known to whoever has read the configuration.
+            Command::CheckConfig(_) => Self::CheckConfig(CheckConfigSettings {
+                report: String::new(),
+            }),
             Command::Schema(SchemaArgs { format, examples }) => {
                 Self::Schema(SchemaSettings { format, examples })
             }

@@ -39,6 +39,7 @@ pub use error::SinkError;
 pub use line::LineSink;
 pub use open::open;
 pub use sinks::{Report, Sinks, WhenFull};
+pub(crate) use target::redacted;
 pub use target::{
     Destination, FileTarget, Identity, Rotation, StreamOptions, SyslogTarget, Target, TargetError,
     TlsTarget, Wire,

@@ -10,6 +10,22 @@ use super::super::values;
 use crate::model::{Comm, Family, Kind, TcpState};
 use crate::schema::Format;
 
+/// Where the configuration is.
+#[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "Configuration")]
+pub(crate) struct ConfigArgs {
+    /// Read this file instead of /etc/socktrace/socktrace.toml and /etc/socktrace/conf.d/*.toml
+    ///
+    /// The variable SOCKTRACE_CONFIG names one, too. `trace` and `scan` read only a file that is named: what
+    /// is in /etc is for the agent. Variables go before files (SOCKTRACE_LEAK_AFTER=10s), flags before
+    /// variables. `socktrace check-config` shows what counts, and who says so.
+    #[arg(long, value_name = "FILE", conflicts_with = "no_config")]
+    pub(crate) config: Option<PathBuf>,
+    /// Read no file
+    #[arg(long)]
+    pub(crate) no_config: bool,
+}
+
 /// Which sockets.
 #[derive(Debug, Default, clap::Args)]
 #[command(

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-pub(super) use common::{ColorWhen, FilterArgs, FormatArg, OutputArgs};
+pub(super) use common::{ColorWhen, ConfigArgs, FilterArgs, FormatArg, OutputArgs};
 
 use super::values;
 use crate::schema::Format;
@@ -42,7 +42,9 @@ Exit status:
   78  the configuration is bad
 
 Environment:
-  NO_COLOR  no colours, unless --color always is given")]
+  NO_COLOR          no colours, unless --color always is given
+  SOCKTRACE_CONFIG  a configuration to read instead of /etc/socktrace
+  SOCKTRACE_…       any key of it: SOCKTRACE_LEAK_AFTER, SOCKTRACE_FILTER_PORT, SOCKTRACE_OUTPUT")]
 pub(super) struct Args {
     #[command(subcommand)]
     pub(super) command: Command,
@@ -123,6 +125,12 @@ Examples:
     /// is lost or costs more) or `missing`, and what to do about it.
     Doctor(DoctorArgs),
 
+    /// Print the configuration that counts for `run`, and who says so
+    ///
+    /// What is printed is a configuration itself; the comments tell the file and line, or the variable, that a
+    /// value is from. Secrets are not printed. Ends with status 78 if something is wrong, a line each.
+    CheckConfig(CheckConfigArgs),
+
     /// Play a recording back
     ///
     /// Reads what `run --record` has written and goes through the same steps with it, without the
@@ -167,6 +175,8 @@ pub(super) struct RunArgs {
     pub(super) output: OutputArgs,
     #[command(flatten)]
     pub(super) kernel: KernelArgs,
+    #[command(flatten)]
+    pub(super) config: ConfigArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -177,6 +187,8 @@ pub(super) struct TraceArgs {
     pub(super) output: OutputArgs,
     #[command(flatten)]
     pub(super) kernel: KernelArgs,
+    #[command(flatten)]
+    pub(super) config: ConfigArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -190,6 +202,14 @@ pub(super) struct ScanArgs {
     pub(super) filter: FilterArgs,
     #[command(flatten)]
     pub(super) output: OutputArgs,
+    #[command(flatten)]
+    pub(super) config: ConfigArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct CheckConfigArgs {
+    #[command(flatten)]
+    pub(super) config: ConfigArgs,
 }
 
 #[derive(Debug, clap::Args)]

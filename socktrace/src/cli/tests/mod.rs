@@ -18,6 +18,8 @@ pub(super) fn environment() -> Environment<'static> {
         stdout_is_terminal: false,
         no_color: false,
         page_size: 4096,
+        config_folder: None,
+        variables: &Vec::new,
         netns_inode: &|path: &Path| match path.to_str() {
             Some("/run/netns/blue") => Ok(11),
             Some("/proc/812/ns/net") => Ok(12),

@@ -8,12 +8,15 @@ use fluent_uri::Uri;
 
 use crate::schema::escape;
 use crate::secret::{Secret, SecretSource};
+use crate::spelling::nearest;
 
 /// A URL whose options are taken one by one, so that one nobody knows is noticed.
 #[derive(Debug)]
 pub(super) struct Address {
     uri: Uri<String>,
     options: Vec<(String, String)>,
+    /// Options that were asked for.
+    known: Vec<String>,
 }
 
 impl Address {
@@ -47,7 +50,11 @@ impl Address {
             }
             options.push((key, value));
         }
-        Ok(Self { uri, options })
+        Ok(Self {
+            uri,
+            options,
+            known: Vec::new(),
+        })
     }
 
     /// The part before `://`.
@@ -106,6 +113,7 @@ impl Address {
         key: &str,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Result<Option<T>, String> {
+        self.known.push(key.to_owned());
         let Some(at) = self.options.iter().position(|(known, _)| known == key) else {
             return Ok(None);
         };
@@ -138,14 +146,19 @@ impl Address {
     pub(super) fn finish(&self) -> Result<(), String> {
         match self.options.first() {
             None => Ok(()),
-            Some((key, _)) => Err(format!("{key} is no option of {}", self.scheme())),
+            Some((key, _)) => {
+                let near = nearest(key, self.known.iter().map(String::as_str));
+                let hint = near.map(|near| format!("; did you mean {near}?"));
+                let hint = hint.unwrap_or_default();
+                Err(format!("{key} is no option of {}{hint}", self.scheme()))
+            }
         }
     }
 }
 
 /// `spec` for messages, without what may be a secret: user and password, and values of options that are named
 /// like one.
-pub(super) fn redacted(spec: &[u8]) -> String {
+pub(crate) fn redacted(spec: &[u8]) -> String {
     let text = String::from_utf8_lossy(spec);
     let (scheme, rest) = text.split_once("://").unwrap_or(("", &text));
     let (before, query) = rest.split_once('?').unwrap_or((rest, ""));

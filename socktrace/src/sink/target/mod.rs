@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use crate::schema::{Envelope, Format, escape};
 use address::Address;
+pub(crate) use address::redacted;
 pub use options::StreamOptions;
 pub use syslog::{SyslogTarget, Wire};
 pub use tls::{Identity, TlsTarget};
@@ -143,7 +144,7 @@ impl Destination {
             b"" => Err(TargetError::Empty),
             b"-" => Ok(Self::plain(Target::Stdout)),
             bytes if has_scheme(bytes) => Self::of_url(bytes).map_err(|reason| TargetError::Url {
-                spec: address::redacted(bytes),
+                spec: redacted(bytes),
                 reason,
             }),
             _ => Ok(Self::plain(Target::File(FileTarget {
