@@ -12,6 +12,7 @@ pub mod commands;
 pub mod decode;
 pub mod enrich;
 pub mod incident;
+pub mod metrics;
 pub mod model;
 pub mod schema;
 pub mod secret;

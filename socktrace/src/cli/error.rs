@@ -1,6 +1,7 @@
 //! What can be wrong with a command line.
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
@@ -44,6 +45,13 @@ pub enum UsageError {
         format: Format,
         reason: String,
     },
+    #[error(
+        "--metrics-listen {address}: other machines could read the names of processes there; give 127.0.0.1 \
+         or [::1], or add --metrics-listen-anywhere"
+    )]
+    MetricsAnywhere { address: SocketAddr },
+    #[error("--metrics-listen: this socktrace was built without the feature `metrics`")]
+    MetricsNotBuilt,
     #[error("--record needs the path of a file: a recording is not for reading along")]
     RecordToStdout,
     #[error("--record {name} is also an --output: lines and records in one file serve nobody")]

@@ -12,6 +12,7 @@ mod error;
 mod exit;
 mod filter;
 mod gate;
+mod metrics;
 mod netns;
 mod settings;
 mod values;

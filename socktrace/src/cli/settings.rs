@@ -1,5 +1,6 @@
 //! Validated settings.
 
+use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use super::args::{
 use super::environment::Environment;
 use super::error::UsageError;
 use super::filter::Filter;
+use super::metrics;
 use crate::schema::{Envelope, Format, Selection, escape};
 use crate::sink::{Destination, Target};
 use crate::source::faults::FaultRates;
@@ -92,6 +94,8 @@ pub struct RunSettings {
     pub filter: Filter,
     /// At least one.
     pub outputs: Vec<Output>,
+    /// Where to serve metrics.
+    pub metrics: Option<SocketAddr>,
     /// What to attach.
     pub kernel: KernelSettings,
 }
@@ -187,6 +191,7 @@ impl RunSettings {
             leak_after: leak_after(args.leak_after)?,
             max_lines_per_process: args.lines.max_lines_per_process,
             filter: Filter::for_leaks(args.filter, environment)?,
+            metrics: metrics::listen(&args.metrics)?,
             kernel: KernelSettings::new(args.kernel, RUN_RING, &outputs, environment)?,
             outputs,
         })

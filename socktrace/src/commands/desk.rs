@@ -4,6 +4,9 @@ use super::outputs::Outputs;
 use crate::cli::FindingGate;
 use crate::enrich::Enricher;
 use crate::incident::Incidents;
+use crate::metrics::Tally;
+#[cfg(feature = "kernel")]
+use crate::metrics::Vitals;
 use crate::model::{
     BootTime, Descriptors, Finding, Incident, IncidentPhase, Leak, NamedIncident, Phase, Process,
     Status, Thread,
@@ -26,6 +29,8 @@ pub(super) struct Desk<N> {
     pub(super) gate: FindingGate,
     pub(super) incidents: Incidents,
     pub(super) outputs: Outputs,
+    /// Counts for metrics, if there are any.
+    pub(super) tally: Option<Tally>,
 }
 
 impl<N: Names> Desk<N> {
@@ -34,6 +39,9 @@ impl<N: Names> Desk<N> {
         let mut finding = self.names.finding(leak);
         if !self.gate.admits(&finding) {
             return;
+        }
+        if let Some(tally) = &mut self.tally {
+            tally.leak(&finding.leak);
         }
         let verdict = self.incidents.handle_leak(&finding.leak);
         finding.membership = verdict.membership;
@@ -71,6 +79,16 @@ impl<N: Names> Desk<N> {
         });
     }
 
+    /// Hands over what has been counted, if anything has since the last time.
+    #[cfg(feature = "kernel")]
+    pub(super) fn publish(&mut self, vitals: &Vitals) {
+        let (held_back, overflowed) = (self.incidents.held_back(), self.incidents.overflowed());
+        let tally = self.tally.as_mut();
+        if let Some(leaks) = tally.and_then(|tally| tally.news(held_back, overflowed)) {
+            vitals.set_leaks(leaks);
+        }
+    }
+
     fn tell(&mut self) {
         while let Some(incident) = self.incidents.poll_report() {
             let class = match incident.phase {
@@ -78,6 +96,9 @@ impl<N: Names> Desk<N> {
                 IncidentPhase::Update => Class::Update,
             };
             let named = self.names.incident(incident);
+            if let Some(tally) = &mut self.tally {
+                tally.incident(&named);
+            }
             self.outputs.encode(class, |encoder, out| {
                 encoder.encode_incident(&named, out);
             });

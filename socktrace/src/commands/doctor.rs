@@ -9,7 +9,8 @@ use crate::cli::{DoctorSettings, Exit};
 use crate::clock::{self, Clock as _};
 use crate::sink::{Class, WhenFull};
 use crate::source::hooks::HookOverrides;
-use crate::source::kernel::loader::{LEAST, Mode, Options};
+use crate::source::kernel::Sizes;
+use crate::source::kernel::loader::{Mode, Options};
 use crate::source::kernel::privilege;
 
 /// Attaches everything for a moment and tells how that went.
@@ -19,7 +20,7 @@ pub(super) fn execute(settings: &DoctorSettings) -> Result<Exit, Failure> {
     let options = Options {
         mode: Mode::Run,
         leak_after: Duration::MAX,
-        sizes: LEAST,
+        sizes: Sizes::LEAST,
         forced: HookOverrides::default(),
     };
     let loaded = live::load_with(&options);

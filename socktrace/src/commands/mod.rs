@@ -4,7 +4,8 @@
 //! * `look`, `groups`: what `scan` makes of one reading, and how it is counted.
 //! * `replay`: a recording. `schema`: what lines look like.
 //! * `desk`: from findings to lines; `outputs`: the streams of lines; `reporter`: names, encoding and writing on a thread of their own;
-//!   `intake`: recording, account of losses and decoding of what comes in; `recorder`: the raw recording; `live`: loading for the live commands.
+//!   `intake`: recording, account of losses and decoding of what comes in; `recorder`: the raw recording; `live`: loading for the live commands;
+//!   `metrics`: who answers when they are asked for.
 
 mod desk;
 #[cfg(feature = "kernel")]
@@ -17,6 +18,8 @@ mod intake;
 mod live;
 #[cfg(feature = "kernel")]
 mod look;
+#[cfg(feature = "kernel")]
+mod metrics;
 mod outputs;
 #[cfg(feature = "kernel")]
 mod recorder;

@@ -1,11 +1,17 @@
 //! The streams of lines a command writes: each a format with its destinations.
 
+#[cfg(feature = "kernel")]
+use std::collections::BTreeMap;
 use std::io::Write as _;
+#[cfg(feature = "kernel")]
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::Output;
 use crate::model::Host;
 use crate::schema::Encoder;
+#[cfg(feature = "kernel")]
+use crate::sink::Account;
 use crate::sink::{Batch, Class, Report, SinkError, Sinks, WhenFull};
 
 /// How long the last lines may take to be written when a command ends.
@@ -26,6 +32,9 @@ const CLOCK_STEP_NS: u128 = 10_000_000;
 struct Stream {
     encoder: Encoder,
     sinks: Sinks,
+    /// What the sinks are called in metrics: their kinds, with a number from the second on.
+    #[cfg(feature = "kernel")]
+    labels: Vec<String>,
     batch: Batch,
 }
 
@@ -36,19 +45,27 @@ impl Outputs {
         host: &Host,
         when_full: WhenFull,
     ) -> Result<Self, anyhow::Error> {
-        let open = |output: &Output| -> Result<Stream, SinkError> {
+        #[cfg(feature = "kernel")]
+        let mut labels = Labels::default();
+        let mut open = |output: &Output| -> Result<Stream, SinkError> {
             Ok(Stream {
                 encoder: Encoder::new(output.format, host.clone(), output.colour)
                     .with_envelope(output.envelope.clone())
                     .with_selection(output.selection.clone()),
                 sinks: Sinks::open(&output.targets, when_full)?,
+                #[cfg(feature = "kernel")]
+                labels: output
+                    .targets
+                    .iter()
+                    .map(|target| labels.next(target.kind()))
+                    .collect(),
                 batch: Batch::default(),
             })
         };
         Ok(Self {
             #[cfg(feature = "kernel")]
             wall_minus_boot_ns: host.wall_minus_boot_ns,
-            streams: outputs.iter().map(open).collect::<Result<_, _>>()?,
+            streams: outputs.iter().map(&mut open).collect::<Result<_, _>>()?,
         })
     }
 
@@ -61,6 +78,16 @@ impl Outputs {
         for Stream { encoder, batch, .. } in &mut self.streams {
             batch.append(class, |out| encode(encoder, out));
         }
+    }
+
+    /// What became of the lines, by what each sink is called in metrics.
+    #[cfg(feature = "kernel")]
+    pub(super) fn accounts(&self) -> Vec<(String, Arc<Account>)> {
+        let of_stream = |stream: &Stream| {
+            let accounts: Vec<_> = stream.sinks.accounts().map(Arc::clone).collect();
+            stream.labels.clone().into_iter().zip(accounts)
+        };
+        self.streams.iter().flat_map(of_stream).collect()
     }
 
     /// Bytes that wait for [`Self::write`] in the fullest stream.
@@ -112,6 +139,23 @@ impl Outputs {
         self.write();
         for stream in self.streams {
             tell(&stream.sinks.finish(PATIENCE));
+        }
+    }
+}
+
+/// Numbers sinks of one kind. The first has none, so that a second one does not rename it.
+#[cfg(feature = "kernel")]
+#[derive(Default)]
+struct Labels(BTreeMap<&'static str, u32>);
+
+#[cfg(feature = "kernel")]
+impl Labels {
+    fn next(&mut self, kind: &'static str) -> String {
+        let number = self.0.entry(kind).or_default();
+        *number += 1;
+        match number {
+            1 => kind.to_owned(),
+            number => format!("{kind}-{number}"),
         }
     }
 }

@@ -47,6 +47,7 @@ pub(super) fn execute(settings: &ReplaySettings) -> Result<Exit, Failure> {
                 settings.max_sockets,
             )),
             outputs,
+            tally: None,
         },
         now: BootTime::default(),
         settings,

@@ -14,6 +14,7 @@ use crate::cli::FindingGate;
 use crate::clock::{self, Clock as _};
 use crate::enrich::Enricher;
 use crate::incident::{Incidents, IncidentsConfig};
+use crate::metrics::{Tally, Vitals};
 use crate::model::{Leak, Status, StatusReason};
 
 /// How many messages may wait. When that many do, the tracker keeps the rest.
@@ -49,6 +50,7 @@ impl Reporter {
         outputs: Outputs,
         gate: FindingGate,
         config: IncidentsConfig,
+        vitals: Option<Arc<Vitals>>,
     ) -> std::io::Result<Self> {
         let (queue, messages) = channel(QUEUE);
         let overflowed = Arc::new(AtomicU64::new(0));
@@ -61,8 +63,9 @@ impl Reporter {
                     gate,
                     incidents: Incidents::new(config),
                     outputs,
+                    tally: vitals.as_ref().map(|_| Tally::new()),
                 };
-                report(messages, desk, &shared);
+                report(messages, desk, &shared, vitals.as_deref());
             })?;
         Ok(Self {
             queue,
@@ -84,9 +87,14 @@ impl Reporter {
     }
 }
 
-fn report(mut messages: Receiver<Message>, mut desk: Desk<Enricher>, overflowed: &AtomicU64) {
+fn report(
+    mut messages: Receiver<Message>,
+    mut desk: Desk<Enricher>,
+    overflowed: &AtomicU64,
+    vitals: Option<&Vitals>,
+) {
     while let Some(message) = messages.blocking_recv() {
-        tell(message, &mut desk);
+        tell(message, &mut desk, vitals);
         // Most messages may be held back and add nothing to what waits.
         for _ in 1..QUEUE {
             if desk.outputs.waiting() >= BATCH {
@@ -95,7 +103,7 @@ fn report(mut messages: Receiver<Message>, mut desk: Desk<Enricher>, overflowed:
             let Ok(message) = messages.try_recv() else {
                 break;
             };
-            tell(message, &mut desk);
+            tell(message, &mut desk, vitals);
         }
         overflowed.store(desk.incidents.overflowed(), Ordering::Relaxed);
         desk.outputs.write();
@@ -106,7 +114,7 @@ fn report(mut messages: Receiver<Message>, mut desk: Desk<Enricher>, overflowed:
     desk.outputs.finish();
 }
 
-fn tell(message: Message, desk: &mut Desk<Enricher>) {
+fn tell(message: Message, desk: &mut Desk<Enricher>, vitals: Option<&Vitals>) {
     match message {
         Message::Leak(leak) => desk.leak(*leak),
         Message::Status(status) => {
@@ -120,6 +128,9 @@ fn tell(message: Message, desk: &mut Desk<Enricher>) {
             desk.outputs
                 .set_wall_minus_boot_ns(clock::System.wall_minus_boot_ns());
             desk.time(clock::System.boot());
+            if let Some(vitals) = vitals {
+                desk.publish(vitals);
+            }
         }
     }
 }

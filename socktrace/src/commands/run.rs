@@ -1,6 +1,7 @@
 //! `run`: the agent. Watches until stopped and reports findings.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -13,10 +14,11 @@ use super::live::{self, Signals, Told};
 use super::outputs::Outputs;
 use super::recorder::Recorder;
 use super::reporter::{Message, Reporter};
-use super::{Failure, incidents_config, tracker_config};
+use super::{Failure, incidents_config, metrics, tracker_config};
 use crate::cli::{Exit, FindingGate, RunSettings};
 use crate::clock::{self, Clock as _};
 use crate::decode::{gap_record, mark_record};
+use crate::metrics::{Counted, Vitals};
 use crate::model::{BootTime, Gap, GapPlace, HookReport, Mark, Question, Status, StatusReason};
 use crate::service::Manager;
 use crate::sink::WhenFull;
@@ -40,6 +42,7 @@ const RETRY: Duration = Duration::from_millis(20);
 /// Runs until stopped.
 pub(super) fn execute(settings: RunSettings) -> Result<Exit, Failure> {
     let host = live::host();
+    let listener = metrics::listen(settings.metrics)?;
     let mut kernel = live::load(Mode::Run, settings.leak_after, &settings.kernel)?;
     let hz = kernel.iterators.hz();
     let mut hooks = live::reports(Some(&kernel));
@@ -56,7 +59,10 @@ pub(super) fn execute(settings: RunSettings) -> Result<Exit, Failure> {
     let recorder = Recorder::open(settings.kernel.record.as_deref(), &header)?;
     let gate = FindingGate::new(settings.filter);
     let incidents = incidents_config(settings.max_lines_per_process, settings.kernel.max_sockets);
-    let reporter = Reporter::start(outputs, gate, incidents).context("cannot start a thread")?;
+    let accounts = outputs.accounts();
+    let vitals = metrics::serve(listener, accounts, kernel.tables, &hooks)?;
+    let reporter = Reporter::start(outputs, gate, incidents, vitals.clone())
+        .context("cannot start a thread")?;
     let runtime = live::runtime()?;
     let mut config = tracker_config(settings.leak_after, settings.kernel.max_sockets);
     if let Some(every) = settings.kernel.rehearsal.sweep_every {
@@ -68,6 +74,7 @@ pub(super) fn execute(settings: RunSettings) -> Result<Exit, Failure> {
         intake: Intake::new(hz, recorder, Faults::new(settings.kernel.rehearsal.faults)),
         losses: &kernel.losses,
         reporter: &reporter,
+        vitals,
         manager: Manager::of_environment(),
         jobs,
         overflow_told: 0,
@@ -135,6 +142,8 @@ struct Agent<'a> {
     intake: Intake,
     losses: &'a Losses,
     reporter: &'a Reporter,
+    /// For metrics, if somebody may ask for them.
+    vitals: Option<Arc<Vitals>>,
     manager: Manager,
     jobs: std::sync::mpsc::Sender<Job>,
     /// Findings without an incident that a status has told of.
@@ -302,6 +311,15 @@ impl Agent<'_> {
         let (tracked, open) = (self.tracker.tracked(), self.tracker.open());
         self.manager
             .status(|| format!("watching: {open} leaks open, {tracked} sockets tracked"));
+        if let Some(vitals) = &self.vitals {
+            let counted = Counted {
+                lost: self.intake.gaps.told().clone(),
+                tracked: tracked as u64,
+                untracked: self.tracker.untracked() as u64,
+                unproven: unproven as u64,
+            };
+            vitals.tick(clock::System.boot(), counted);
+        }
         // If it has no room it is at work.
         let _ = self.reporter.queue.try_send(Message::Look);
     }

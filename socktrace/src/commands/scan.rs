@@ -15,7 +15,8 @@ use crate::model::{Closed, ScanSummary, TcpState};
 use crate::sink::{Class, WhenFull};
 use crate::source::diag::{self, netlink};
 use crate::source::hooks::HookOverrides;
-use crate::source::kernel::loader::{LEAST, Mode, Options};
+use crate::source::kernel::Sizes;
+use crate::source::kernel::loader::{Mode, Options};
 use crate::source::kernel::privilege;
 
 /// How many processes' facts are remembered.
@@ -112,7 +113,7 @@ fn through_ebpf() -> Result<Read, Failure> {
     let options = Options {
         mode: Mode::Scan,
         leak_after: Duration::MAX,
-        sizes: LEAST,
+        sizes: Sizes::LEAST,
         forced: HookOverrides::default(),
     };
     let mut kernel = live::load_with(&options)?;

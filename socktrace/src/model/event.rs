@@ -247,6 +247,17 @@ pub enum GapPlace {
 }
 
 impl GapPlace {
+    /// Every place.
+    pub const ALL: [Self; 7] = [
+        Self::Ring,
+        Self::Suspects,
+        Self::Owners,
+        Self::Decode,
+        Self::Tracker,
+        Self::Missed,
+        Self::Queues,
+    ];
+
     /// Name in status events.
     #[must_use]
     pub fn name(self) -> &'static str {

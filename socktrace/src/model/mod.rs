@@ -5,6 +5,7 @@ mod finding;
 mod ids;
 mod incident;
 mod place;
+mod readiness;
 mod report;
 mod socket;
 mod summary;
@@ -21,9 +22,10 @@ pub use incident::{
     Culprit, Descriptors, Growth, Incident, IncidentPhase, Membership, NamedIncident, Remote,
 };
 pub use place::{Container, Place};
+pub use readiness::{Loss, Readiness, Ready, SinkState};
 pub use report::{
     Finding, HookReport, Host, Lifecycle, LifecycleEvent, Process, ScanGroup, Scanned, Status,
     StatusReason, Support, Thread,
 };
 pub use socket::{Family, Role, Seqs, Socket, Task, TcpState};
-pub use summary::{Closed, ScanSummary, SocketCounts};
+pub use summary::{Closed, ScanSummary, SocketCounts, TableUse};

@@ -55,3 +55,14 @@ impl SocketCounts {
         signed(self.allocated) - (signed(self.in_use) - signed(self.time_wait))
     }
 }
+
+/// How full one of the kernel's tables is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableUse {
+    /// Which: `suspects`, `sockets`.
+    pub name: &'static str,
+    /// Its entries; `None` where they could not be counted.
+    pub entries: Option<u64>,
+    /// How many it has room for.
+    pub most: u64,
+}

@@ -4,6 +4,7 @@
 //! * [`Envelope`]: what stands before lines that go to syslog.
 //! * [`examples`]: what lines look like; [`JSON_SCHEMA`]: what those of the native format may be.
 //! * [`Selection`]: which events a stream has.
+//! * [`readiness`]: the body of `/readyz`.
 //! * [`escape`] makes untrusted bytes safe to print.
 
 mod cef;
@@ -19,6 +20,7 @@ mod moments;
 mod numbers;
 mod ocsf;
 mod otlp;
+mod readiness;
 mod selection;
 mod text;
 mod values;
@@ -35,3 +37,4 @@ pub use selection::{Action, Selection, Severity};
 
 /// The JSON Schema (draft 2020-12) of every line of [`Format::Json`].
 pub const JSON_SCHEMA: &str = include_str!("lines.schema.json");
+pub use readiness::readiness;

@@ -35,10 +35,13 @@ pub(super) fn push_duration(out: &mut String, d: Duration) {
 ///
 /// Clamped to the years 1970 to 9999, which RFC 3339 can write: a recording may claim anything.
 pub(super) fn wall(host: &Host, at: BootTime) -> SystemTime {
+    wall_of(host.wall_minus_boot_ns, at)
+}
+
+/// As [`wall`], from the nanoseconds between the clocks.
+pub(super) fn wall_of(wall_minus_boot_ns: i128, at: BootTime) -> SystemTime {
     const LAST_SECOND_OF_9999: u64 = 253_402_300_799;
-    let ns = i128::from(at.0)
-        .saturating_add(host.wall_minus_boot_ns)
-        .max(0);
+    let ns = i128::from(at.0).saturating_add(wall_minus_boot_ns).max(0);
     let secs = u64::try_from(ns / 1_000_000_000)
         .unwrap_or(u64::MAX)
         .min(LAST_SECOND_OF_9999);

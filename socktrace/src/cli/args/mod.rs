@@ -6,6 +6,7 @@
 )]
 
 mod common;
+mod metrics;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,6 +14,8 @@ use std::time::Duration;
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub(super) use common::{ColorWhen, ConfigArgs, FilterArgs, FormatArg, OutputArgs};
+
+pub(super) use metrics::MetricsArgs;
 
 use super::values;
 use crate::schema::Format;
@@ -173,6 +176,8 @@ pub(super) struct RunArgs {
     pub(super) filter: FilterArgs,
     #[command(flatten)]
     pub(super) output: OutputArgs,
+    #[command(flatten)]
+    pub(super) metrics: MetricsArgs,
     #[command(flatten)]
     pub(super) kernel: KernelArgs,
     #[command(flatten)]

@@ -64,6 +64,7 @@ fn each_command_has_its_defaults() {
             max_lines_per_process: 20,
             filter: filter.clone(),
             outputs: outputs.clone(),
+            metrics: None,
             kernel: kernel(4 << 20),
         })
     );

@@ -88,6 +88,13 @@ impl States {
     pub fn only(state: TcpState) -> Self {
         Self(1 << state as u32)
     }
+
+    /// These without some.
+    #[must_use]
+    pub fn without(self, states: &[TcpState]) -> Self {
+        let bit = |bits, state: &TcpState| bits & !(1 << *state as u32);
+        Self(states.iter().fold(self.0, bit))
+    }
 }
 
 /// One socket.
@@ -133,10 +140,24 @@ impl Answer {
 ///
 /// What the kernel said; `InvalidData` if it is not understood.
 pub fn table(states: States, take: &mut dyn FnMut(Answer)) -> io::Result<()> {
+    dump(states, 1 << (INFO - 1), take)
+}
+
+/// Tells the state of every TCP socket of our network namespace in one of `states`, and whether it is a
+/// mini-socket. Cheaper than [`table`]: no socket is locked for it.
+///
+/// # Errors
+///
+/// As [`table`].
+pub fn count(states: States, each: &mut dyn FnMut(TcpState, bool)) -> io::Result<()> {
+    dump(states, 0, &mut |answer| each(answer.state, answer.mini))
+}
+
+fn dump(states: States, ext: u8, take: &mut dyn FnMut(Answer)) -> io::Result<()> {
     let socket = open()?;
     let mut buffer = vec![0; BUFFER];
     for family in [libc::AF_INET, libc::AF_INET6] {
-        ask(&socket, u8::try_from(family).unwrap_or(0), states)?;
+        ask(&socket, u8::try_from(family).unwrap_or(0), states, ext)?;
         while receive(&socket, &mut buffer, take)? {}
     }
     Ok(())
@@ -153,7 +174,7 @@ fn open() -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-fn ask(socket: &OwnedFd, family: u8, states: States) -> io::Result<()> {
+fn ask(socket: &OwnedFd, family: u8, states: States, ext: u8) -> io::Result<()> {
     let request = Request {
         header: Header {
             len: u32::try_from(size_of::<Request>()).unwrap_or(0),
@@ -164,7 +185,7 @@ fn ask(socket: &OwnedFd, family: u8, states: States) -> io::Result<()> {
         },
         family,
         protocol: u8::try_from(libc::IPPROTO_TCP).unwrap_or(0),
-        ext: 1 << (INFO - 1),
+        ext,
         pad: 0,
         states: states.0,
         id: Id::default(),

@@ -13,6 +13,7 @@ use super::object::{self, HookError, Sizes};
 use super::offsets::{self, Layout, LayoutError};
 use super::pids::{self, PidNamespace};
 use super::ring::Ring;
+use super::tables::Tables;
 use super::{privilege, reports, steady, sys};
 use crate::model::HookReport;
 use crate::source::hooks::{AcceptHook, HookOverrides, IoHook, ReleaseHook, StateHook};
@@ -93,6 +94,8 @@ pub struct Kernel {
     pub iterators: Iterators,
     /// What was lost.
     pub losses: Losses,
+    /// How full the tables are.
+    pub tables: Tables,
     /// What serves each purpose.
     pub hooks: Vec<HookReport>,
 }
@@ -127,13 +130,6 @@ impl Kernel {
     }
 }
 
-/// Sizes so small that loading costs nothing, for commands that stream nothing.
-pub const LEAST: Sizes = Sizes {
-    ring_bytes: 4096,
-    suspects: 1,
-    owners: 1,
-};
-
 struct Loader<'a> {
     options: &'a Options,
     layout: Layout,
@@ -150,7 +146,7 @@ impl Loader<'_> {
             return Ok(());
         };
         let config = self.config(false);
-        let mut ebpf = object::load(&self.btf, &config, &self.layout.offsets, LEAST)?;
+        let mut ebpf = object::load(&self.btf, &config, &self.layout.offsets, Sizes::LEAST)?;
         let level = self.load_iterators(&mut ebpf)?.pid_level();
         self.pids = PidNamespace { level, inum };
         Ok(())
@@ -176,11 +172,13 @@ impl Loader<'_> {
             what: "the counters",
             reason,
         })?;
+        let tables = Tables::new(&ebpf, self.options.sizes);
         Ok(Kernel {
             _ebpf: ebpf,
             ring,
             iterators,
             losses,
+            tables,
             hooks: self.hooks,
         })
     }

@@ -3,7 +3,7 @@
 //! * [`loader`]: tries the ladder of [`ladder`] and attaches.
 //! * [`ring`]: the stream of records.
 //! * [`iterators`]: walks over suspects and readings of the truth.
-//! * [`losses`]: the programs' counters.
+//! * [`losses`]: the programs' counters; [`tables`]: how full their tables are.
 //! * [`offsets`]: where the kernel keeps what the programs read.
 //! * `object`: the embedded object; `reports`: what `doctor` says of what has no ladder; `netns`: other network namespaces; `sys`: what aya does not do; [`privilege`], `cgroup`:
 //!   what is there, `pids`: in which pid namespace we are, before anything is tried; `steady`: what is needed afterwards.
@@ -23,5 +23,6 @@ pub mod ring;
 mod steady;
 mod survey;
 mod sys;
+pub mod tables;
 
 pub use object::Sizes;

@@ -31,6 +31,13 @@ pub struct Sizes {
 }
 
 impl Sizes {
+    /// So small that loading costs nothing, for commands that stream nothing.
+    pub const LEAST: Self = Self {
+        ring_bytes: 4096,
+        suspects: 1,
+        owners: 1,
+    };
+
     /// Sets in the table of sockets. Twice the slots that are wanted: a socket finds no room only where
     /// all four of its sets are full, which then happens to one in a million.
     pub(super) fn socket_sets(self) -> u32 {

@@ -1,15 +1,17 @@
 //! System calls aya does not make: linking an iterator to a map and running it, lifting the limit
 //! of locked memory, giving memory back.
 //!
-//! * [`info`]: what the kernel counts of programs and links.
+//! * [`info`]: what the kernel counts of programs and links; [`maps`]: what is in maps.
 
 mod info;
+mod maps;
 
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 
 pub(super) use info::{probe_links, probe_misses, program_misses};
+pub(super) use maps::{count_entries, read_element};
 
 /// `enum bpf_cmd` (include/uapi/linux/bpf.h).
 const BPF_LINK_CREATE: libc::c_int = 28;
