@@ -5,6 +5,7 @@
 //! * [`examples`]: what lines look like; [`JSON_SCHEMA`]: what those of the native format may be.
 //! * [`Selection`]: which events a stream has.
 //! * [`readiness`]: the body of `/readyz`.
+//! * [`Glance`]: what a counterpart has to be told of a line besides the line.
 //! * [`escape`] makes untrusted bytes safe to print.
 
 mod cef;
@@ -12,6 +13,7 @@ mod encoder;
 mod envelope;
 mod escape;
 mod examples;
+mod glance;
 mod health;
 mod ids;
 mod incident;
@@ -33,6 +35,7 @@ pub use encoder::{Encoder, Format};
 pub use envelope::{Envelope, Facility};
 pub use escape::{escape, escape_into};
 pub use examples::examples;
+pub use glance::Glance;
 pub use selection::{Action, Selection, Severity};
 
 /// The JSON Schema (draft 2020-12) of every line of [`Format::Json`].

@@ -1,7 +1,7 @@
 //! Where lines go.
 //!
 //! * [`Target`]: a destination as it is named on the command line.
-//! * `file`: a file that may be rotated; `syslog`: a daemon or collector.
+//! * `file`: a file that may be rotated; `syslog`: a daemon or collector; `journald`, `kafka`, `nats`.
 //! * `courier`: delivery to counterparts that may be away; [`Board`]: what it tells meanwhile;
 //!   [`Account`]: what became of its lines.
 //! * `spool`: lines on disk until they were taken.
@@ -16,9 +16,16 @@ mod board;
 mod courier;
 mod error;
 mod file;
+mod journald;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod line;
+#[cfg(feature = "nats")]
+mod nats;
 mod open;
 mod queue;
+#[cfg(any(feature = "kafka", feature = "nats"))]
+mod runtime;
 mod sinks;
 mod spool;
 mod syslog;
@@ -41,12 +48,16 @@ pub use open::open;
 pub use sinks::{Report, Sinks, WhenFull};
 pub(crate) use target::redacted;
 pub use target::{
-    Destination, FileTarget, Identity, Rotation, StreamOptions, SyslogTarget, Target, TargetError,
+    Destination, FileTarget, Identity, JournaldTarget, KafkaLogin, KafkaTarget, NatsLogin,
+    NatsTarget, Rotation, SaslMechanism, StreamOptions, SyslogTarget, Target, TargetError,
     TlsTarget, Wire,
 };
 
 /// Writing lines needs little.
 const STACK: usize = 128 * 1024;
+
+/// How long to wait for a connection, for room to write, and for the other end to confirm.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What cryptography and protocols need, with room to spare.
 #[cfg(feature = "tls")]

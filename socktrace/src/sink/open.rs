@@ -6,6 +6,11 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use super::courier::{Courier, Transport};
 use super::file::FileSink;
+use super::journald::Journald;
+#[cfg(feature = "kafka")]
+use super::kafka::Kafka;
+#[cfg(feature = "nats")]
+use super::nats::Nats;
 use super::spool::Spooled;
 use super::syslog::Syslog;
 use super::target::SpoolTarget;
@@ -26,6 +31,20 @@ pub fn open(target: &Target) -> Result<Box<dyn Sink>, SinkError> {
         Target::Syslog(syslog) => {
             delivered(Syslog::new(name.clone(), syslog), syslog.spool.as_ref())
         }
+        Target::Journald(journald) => delivered(
+            Journald::new(name.clone(), journald),
+            journald.spool.as_ref(),
+        ),
+        #[cfg(feature = "kafka")]
+        Target::Kafka(kafka) => Kafka::new(name.clone(), kafka)
+            .and_then(|transport| delivered(transport, kafka.spool.as_ref())),
+        #[cfg(feature = "nats")]
+        Target::Nats(nats) => Nats::new(name.clone(), nats)
+            .and_then(|transport| delivered(transport, nats.spool.as_ref())),
+        #[cfg(not(feature = "kafka"))]
+        Target::Kafka(_) => Err(ErrorKind::Unsupported.into()),
+        #[cfg(not(feature = "nats"))]
+        Target::Nats(_) => Err(ErrorKind::Unsupported.into()),
         Target::File(file) => FileSink::open(name.clone(), file, clock::System)
             .map(|sink| -> Box<dyn Sink> { Box::new(sink) }),
     };

@@ -50,8 +50,27 @@ pub(super) fn explained(error: io::Error) -> io::Error {
     words.map_or(error, io::Error::other)
 }
 
+/// The innermost reason of an error, or where one on the way to it is TLS's, that in words.
+#[cfg(any(feature = "kafka", feature = "nats"))]
+pub(super) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut inner = error;
+    loop {
+        let of_tls = inner.downcast_ref::<Error>().or_else(|| {
+            let error = inner.downcast_ref::<io::Error>()?;
+            error.get_ref()?.downcast_ref()
+        });
+        if let Some(words) = of_tls.and_then(in_words) {
+            return words.to_owned();
+        }
+        match inner.source() {
+            Some(source) => inner = source,
+            None => return inner.to_string(),
+        }
+    }
+}
+
 /// See [`explained`].
-pub(super) fn in_words(error: &Error) -> Option<&'static str> {
+fn in_words(error: &Error) -> Option<&'static str> {
     Some(match error {
         Error::InvalidCertificate(reason) => match reason {
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {

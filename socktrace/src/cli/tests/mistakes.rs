@@ -39,7 +39,7 @@ fn every_mistake_is_one_line_that_helps() {
         "trace --kind close_wait --state ESTABLISHED",
         "run --kind half_closed,closed_held --state CLOSE_WAIT",
         "run --format xml",
-        "run --output kafka://broker/topic",
+        "run --output gopher://broker/topic",
         "run --output - --output -",
         "run --output a.json --output a.json",
         "run --record -",

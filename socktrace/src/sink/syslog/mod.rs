@@ -13,12 +13,11 @@ use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::time::Duration;
 
+use super::PATIENCE;
 use super::courier::{Refusal, Transport, lines};
 use super::target::{SyslogTarget, Wire};
 use crate::clock;
 
-/// How long to wait for a connection, for room to write, and for the other end to confirm.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two looks at what is not confirmed.
 const LOOK: Duration = Duration::from_millis(2);
 /// Handed over at once on a stream.

@@ -14,6 +14,8 @@ use crate::spelling::nearest;
 #[derive(Debug)]
 pub(super) struct Address {
     uri: Uri<String>,
+    /// `host:port` of those after the first, where several are separated by commas.
+    others: Vec<String>,
     options: Vec<(String, String)>,
     /// Options that were asked for.
     known: Vec<String>,
@@ -26,7 +28,8 @@ impl Address {
             "it is not a URL (other bytes than letters, digits and -._~:/?#[]@!$&'()*+,;= are written %20)".to_owned()
         };
         let text = str::from_utf8(bytes).map_err(|_| not_a_url())?;
-        let uri = Uri::parse(text.to_owned()).map_err(|_| not_a_url())?;
+        let (text, others) = prepared(text);
+        let uri = Uri::parse(text).map_err(|_| not_a_url())?;
         if uri.fragment().is_some() {
             return Err("it has a fragment (#…)".to_owned());
         }
@@ -52,6 +55,7 @@ impl Address {
         }
         Ok(Self {
             uri,
+            others,
             options,
             known: Vec::new(),
         })
@@ -76,10 +80,34 @@ impl Address {
 
     /// The host, without the brackets of IPv6, and the port. There has to be one, and no path.
     pub(super) fn host(&self, default_port: u16) -> Result<(String, u16), String> {
-        let authority = self.uri.authority().ok_or("it has no host")?;
         if !matches!(self.uri.path().as_str(), "" | "/") {
             return Err("it has a path, which means nothing here".to_owned());
         }
+        if !self.others.is_empty() {
+            return Err("it names several hosts, and one is meant".to_owned());
+        }
+        self.first_host(default_port)
+    }
+
+    /// Every host and its port, where several may be named.
+    pub(super) fn hosts(&self, default_port: u16) -> Result<Vec<(String, u16)>, String> {
+        let mut hosts = vec![self.first_host(default_port)?];
+        for other in &self.others {
+            let address = Self::parse(format!("x://{other}").as_bytes())?;
+            hosts.push(address.first_host(default_port)?);
+        }
+        Ok(hosts)
+    }
+
+    /// The path as text, without the slash it begins with.
+    pub(super) fn rest(&self) -> Result<String, String> {
+        let path = self.uri.path().decode().to_string();
+        let path = path.map_err(|_| "its path is not UTF-8".to_owned())?;
+        Ok(path.trim_start_matches('/').to_owned())
+    }
+
+    fn first_host(&self, default_port: u16) -> Result<(String, u16), String> {
+        let authority = self.uri.authority().ok_or("it has no host")?;
         let host = authority
             .host()
             .trim_start_matches('[')
@@ -125,10 +153,6 @@ impl Address {
 
     /// The secret called `name`: the option `NAME-file=/PATH` or `NAME-credential=NAME`. The secret itself is
     /// never an option: everybody can read a command line.
-    #[allow(
-        dead_code,
-        reason = "only outputs that log in somewhere have one, and each is a feature"
-    )]
     pub(super) fn secret(&mut self, name: &str) -> Result<Option<Secret>, String> {
         let hint = format!("give {name}-file=/PATH or {name}-credential=NAME");
         if self.options.iter().any(|(known, _)| known == name) {
@@ -189,6 +213,20 @@ pub(crate) fn redacted(spec: &[u8]) -> String {
         }
     }
     escape(shown.as_bytes()).into_owned()
+}
+
+/// A URL as RFC 3986 has it, and the hosts after the first: commas between hosts with ports are the custom of
+/// clusters, and braces that of templates.
+fn prepared(text: &str) -> (String, Vec<String>) {
+    let text = text.replace('{', "%7B").replace('}', "%7D");
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return (text, Vec::new());
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, rest) = rest.split_at(end);
+    let mut hosts = authority.split(',').map(str::to_owned);
+    let first = hosts.next().unwrap_or_default();
+    (format!("{scheme}://{first}{rest}"), hosts.collect())
 }
 
 /// Text of a query: percent-decoded, as UTF-8.

@@ -7,6 +7,9 @@
 //! * [`address`]: URLs, and the options in their queries.
 
 mod address;
+mod journald;
+mod kafka;
+mod nats;
 mod options;
 mod syslog;
 mod tls;
@@ -22,6 +25,9 @@ use std::time::Duration;
 use crate::schema::{Envelope, Format, escape};
 use address::Address;
 pub(crate) use address::redacted;
+pub use journald::JournaldTarget;
+pub use kafka::{KafkaLogin, KafkaTarget, SaslMechanism};
+pub use nats::{NatsLogin, NatsTarget};
 pub use options::StreamOptions;
 pub use syslog::{SyslogTarget, Wire};
 pub use tls::{Identity, TlsTarget};
@@ -35,6 +41,12 @@ pub enum Target {
     File(FileTarget),
     /// A syslog daemon or collector.
     Syslog(SyslogTarget),
+    /// The journal of this machine.
+    Journald(JournaldTarget),
+    /// A cluster of Kafka's.
+    Kafka(Box<KafkaTarget>),
+    /// Servers of NATS.
+    Nats(Box<NatsTarget>),
 }
 
 /// See [`Target::File`].
@@ -195,8 +207,17 @@ impl Target {
                 built_with(cfg!(feature = "tls"), "tls")?;
                 Self::Syslog(SyslogTarget::of(address)?)
             }
+            "journald" => Self::Journald(JournaldTarget::of(address)?),
+            "kafka" => {
+                built_with(cfg!(feature = "kafka"), "kafka")?;
+                Self::Kafka(Box::new(KafkaTarget::of(address)?))
+            }
+            "nats" => {
+                built_with(cfg!(feature = "nats"), "nats")?;
+                Self::Nats(Box::new(NatsTarget::of(address)?))
+            }
             other => {
-                let known = "stdout, file, syslog, syslog+udp, syslog+tcp and syslog+tls are";
+                let known = "stdout, file, syslog, syslog+udp, syslog+tcp, syslog+tls, journald, kafka and nats are";
                 return Err(format!("{other} is not supported; {known}"));
             }
         })
@@ -207,6 +228,7 @@ impl Target {
     pub fn default_format(&self) -> Option<Format> {
         match self {
             Self::Stdout | Self::File(_) | Self::Syslog(_) => None,
+            Self::Journald(_) | Self::Kafka(_) | Self::Nats(_) => Some(Format::Json),
         }
     }
 
@@ -217,10 +239,11 @@ impl Target {
     /// The formats that can, as a phrase for a message.
     pub fn takes(&self, format: Format) -> Result<(), String> {
         match self {
-            Self::Syslog(_) if format == Format::Text => {
+            Self::Stdout | Self::File(_) => Ok(()),
+            _ if format == Format::Text => {
                 Err("text is for people; it takes json, ocsf, cef or otlp".to_owned())
             }
-            Self::Stdout | Self::File(_) | Self::Syslog(_) => Ok(()),
+            _ => Ok(()),
         }
     }
 
@@ -231,6 +254,9 @@ impl Target {
             Self::Stdout => "standard output".to_owned(),
             Self::File(file) => escape(file.path.as_os_str().as_bytes()).into_owned(),
             Self::Syslog(syslog) => escape(syslog.wire.to_string().as_bytes()).into_owned(),
+            Self::Journald(journald) => escape(journald.name().as_bytes()).into_owned(),
+            Self::Kafka(kafka) => escape(kafka.name().as_bytes()).into_owned(),
+            Self::Nats(nats) => escape(nats.name().as_bytes()).into_owned(),
         }
     }
 
@@ -241,6 +267,9 @@ impl Target {
             Self::Stdout => "stdout",
             Self::File(_) => "file",
             Self::Syslog(_) => "syslog",
+            Self::Journald(_) => "journald",
+            Self::Kafka(_) => "kafka",
+            Self::Nats(_) => "nats",
         }
     }
 
@@ -249,7 +278,8 @@ impl Target {
     pub fn envelope(&self) -> Option<&Envelope> {
         match self {
             Self::Syslog(syslog) => Some(&syslog.envelope),
-            Self::Stdout | Self::File(_) => None,
+            Self::Journald(journald) => Some(&journald.envelope),
+            Self::Stdout | Self::File(_) | Self::Kafka(_) | Self::Nats(_) => None,
         }
     }
 
@@ -287,6 +317,15 @@ impl FileTarget {
             return Err("keep and compress need rotate-size or rotate-age".to_owned());
         }
         Ok(Self { path, rotation })
+    }
+}
+
+/// The value of an option that is a yes or no.
+fn yes(text: &str) -> Result<bool, String> {
+    match text {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err("it is true or false".to_owned()),
     }
 }
 

@@ -98,7 +98,7 @@ impl fmt::Display for Wire {
 }
 
 /// An address of IPv6 is in brackets in a URL.
-struct Bracketed<'a>(&'a str);
+pub(super) struct Bracketed<'a>(pub(super) &'a str);
 
 impl fmt::Display for Bracketed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

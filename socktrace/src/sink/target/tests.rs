@@ -167,3 +167,51 @@ fn a_url_that_cannot_be_meant_says_what_is_wrong() {
         "{shown}"
     );
 }
+
+#[test]
+fn brokers_servers_and_the_journal_have_names() {
+    let check = |spec: &str, name: &str| {
+        let target = Target::parse(spec.as_ref()).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(target.name(), name, "{spec}");
+        assert_eq!(target.default_format(), Some(Format::Json));
+    };
+    check("journald://", "journald:///run/systemd/journal/socket");
+    check("journald:///a/b?identifier=x", "journald:///a/b");
+    if cfg!(feature = "kafka") {
+        check("kafka://a/leaks", "kafka://a:9092/leaks");
+        check(
+            "kafka://a:1,[::1]:2,c/leaks",
+            "kafka://a:1,[::1]:2,c:9092/leaks",
+        );
+    }
+    if cfg!(feature = "nats") {
+        let spec = "nats://a,b:7/leaks.{action}";
+        check(spec, "nats://a:4222,b:7/leaks.{action}");
+        let Ok(Target::Nats(nats)) = Target::parse(spec.as_ref()) else {
+            panic!("{spec}");
+        };
+        assert_eq!(nats.subject_of("socket.leak"), "leaks.socket.leak");
+    }
+    for (spec, hint) in [
+        ("syslog+tcp://a,b", "several hosts"),
+        ("journald://host/a", "a host"),
+        ("kafka://a", "no topic"),
+        ("kafka://a/b/c", "a topic has"),
+        ("kafka://a/b?sasl=plain", "belong together"),
+        ("kafka://a:0/b", "0 is no port"),
+        ("kafka://a,:9/b", "no host"),
+        ("kafka://a/b?password=x", "seen by everybody"),
+        ("kafka://a/b?tls=false&ca=/c", "need tls=true"),
+        ("kafka://a/b?tls=yes", "true or false"),
+        ("nats://a", "no subject"),
+        ("nats://a/b.*", "a subject is"),
+        ("nats://a/b..c", "a subject is"),
+        ("nats://a/$JS.API", "a subject is"),
+        ("nats://a/b?user=u", "user and password-file"),
+        ("kafka://a/b?format=text", "text is for people"),
+    ] {
+        let error = Destination::parse(spec.as_ref()).unwrap_err().to_string();
+        let lacks = error.contains("built without it");
+        assert!(error.contains(hint) || lacks, "{spec}: {error}");
+    }
+}

@@ -37,6 +37,22 @@ impl TlsTarget {
         };
         Ok(Self { ca, identity })
     }
+
+    /// The same where encryption is not a matter of the scheme: it is wanted if `tls=true` or any of them is
+    /// given.
+    pub(super) fn wanted(
+        address: &mut Address,
+        yes: impl FnOnce(&str) -> Result<bool, String>,
+    ) -> Result<Option<Self>, String> {
+        let wanted = address.option("tls", yes)?;
+        let options = Self::of(address)?;
+        let is_given = options != Self::default();
+        match wanted {
+            Some(false) if is_given => Err("ca, cert and key need tls=true".to_owned()),
+            Some(true) => Ok(Some(options)),
+            _ => Ok(is_given.then_some(options)),
+        }
+    }
 }
 
 fn file(text: &str) -> Result<PathBuf, String> {
