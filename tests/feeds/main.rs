@@ -1,6 +1,7 @@
 //! Black-box tests of what leaves the agent, with counterparts that are not ours. They need neither root
 //! nor a kernel that takes programs: recordings are played back.
 
+mod promtool;
 mod rsyslog;
 
 use std::path::PathBuf;

@@ -19,6 +19,7 @@ mod holders;
 mod incidents;
 mod leaks;
 mod lines;
+mod metrics;
 mod names;
 mod namespaces;
 mod nginx;
@@ -70,8 +71,9 @@ const ABOUT_HOOKS: [&[Case]; 8] = [
 ];
 
 /// Cases about what is made of what the hooks saw. Where time is short one rung of a kernel is enough.
-const OTHERS: [&[Case]; 15] = [
+const OTHERS: [&[Case]; 16] = [
     incidents::CASES,
+    metrics::CASES,
     held::CASES,
     names::CASES,
     heals::CASES,
@@ -90,7 +92,7 @@ const OTHERS: [&[Case]; 15] = [
 
 /// Cases about real programs, with what each needs beside a kernel. A machine that is given its workloads
 /// ready made is not given those: there they are ignored, visibly.
-const WITH_PROGRAMS: &[(&str, Case)] = services::CASES;
+const WITH_PROGRAMS: [&[(&str, Case)]; 2] = [services::CASES, metrics::WITH_PROGRAMS];
 
 fn main() -> ExitCode {
     let options = match Options::of(std::env::args()) {
@@ -127,7 +129,8 @@ fn test(options: Options) -> ExitCode {
         })
     };
     let ready_made = std::env::var_os("WORKLOADS_DIR").is_some();
-    let with_programs = WITH_PROGRAMS.iter().map(|(programs, case)| {
+    let with_programs = WITH_PROGRAMS.into_iter().flatten();
+    let with_programs = with_programs.map(|(programs, case)| {
         let is_there = !ready_made || programs.split_whitespace().all(program::is_installed);
         trial(*case)
             .with_kind(format!("needs {programs}"))

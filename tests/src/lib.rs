@@ -16,6 +16,7 @@
 pub mod agent;
 pub mod child;
 pub mod go;
+pub mod http;
 pub mod json;
 pub mod log;
 pub mod maps;

@@ -9,6 +9,7 @@ mod fuzz;
 mod licences;
 mod lint;
 mod python;
+mod quiet;
 mod run;
 mod setup;
 mod shell;

@@ -10,13 +10,13 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::toolchain::{self, BPF_LINKER, LLVM, Toolchain};
-use crate::{python, shell, validate, vm};
+use crate::{python, quiet, shell, validate, vm};
 
 /// A Debian package, and what proves it installed.
 type Package = (&'static str, fn() -> bool);
 
 /// What the tests need besides the build's needs.
-const TEST_PACKAGES: [Package; 14] = [
+const TEST_PACKAGES: [Package; 15] = [
     ("gcc", || has_program("gcc")),
     ("g++", || has_program("g++")),
     ("libc6-dev", has_static_libc),
@@ -31,6 +31,9 @@ const TEST_PACKAGES: [Package; 14] = [
     ("cpio", || has_program("cpio")),
     ("xz-utils", || has_program("xz")),
     ("rsyslog", || has_program("rsyslogd")),
+    ("prometheus", || {
+        has_program("prometheus") && has_program("promtool")
+    }),
     ("debian-archive-keyring", || {
         Path::new("/usr/share/keyrings/debian-archive-keyring.gpg").exists()
     }),
@@ -237,6 +240,7 @@ fn install_from_known_lists(packages: &[&str]) -> Result<()> {
         "--no-install-recommends",
         "--no-remove",
     ]);
+    let _quiet = quiet::NoServices::begin()?;
     shell::run(apt.args(packages).env("DEBIAN_FRONTEND", "noninteractive"))
 }
 
