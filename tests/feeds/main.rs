@@ -1,8 +1,12 @@
 //! Black-box tests of what leaves the agent, with counterparts that are not ours. They need neither root
 //! nor a kernel that takes programs: recordings are played back.
 
+mod kafka;
+mod nats;
+mod outage;
 mod promtool;
 mod rsyslog;
+mod tls;
 
 use std::path::PathBuf;
 

@@ -16,7 +16,7 @@ use crate::{python, quiet, shell, validate, vm};
 type Package = (&'static str, fn() -> bool);
 
 /// What the tests need besides the build's needs.
-const TEST_PACKAGES: [Package; 15] = [
+const TEST_PACKAGES: [Package; 18] = [
     ("gcc", || has_program("gcc")),
     ("g++", || has_program("g++")),
     ("libc6-dev", has_static_libc),
@@ -34,6 +34,9 @@ const TEST_PACKAGES: [Package; 15] = [
     ("prometheus", || {
         has_program("prometheus") && has_program("promtool")
     }),
+    ("rsyslog-gnutls", has_gnutls_driver),
+    ("openssl", || has_program("openssl")),
+    ("nats-server", || has_program("nats-server")),
     ("debian-archive-keyring", || {
         Path::new("/usr/share/keyrings/debian-archive-keyring.gpg").exists()
     }),
@@ -166,6 +169,15 @@ fn has_static_libc() -> bool {
     folders
         .iter()
         .any(|folder| Path::new(folder).join("libc.a").is_file())
+}
+
+/// Whether rsyslog can speak TLS.
+fn has_gnutls_driver() -> bool {
+    let lib = format!(
+        "/usr/lib/{}-linux-gnu/rsyslog/lmnsd_gtls.so",
+        env::consts::ARCH
+    );
+    Path::new(&lib).exists()
 }
 
 /// Whether the system's Python is there with its whole library: Debian's minimal one knows no JSON.

@@ -82,7 +82,8 @@ fn in_words(error: &Error) -> Option<&'static str> {
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 "its certificate is for another name"
             }
-            CertificateError::UnknownIssuer => {
+            // The latter if another authority has the same name.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
                 "its certificate is signed by nobody who is trusted (ca= names whom to trust)"
             }
             CertificateError::Revoked => "its certificate was revoked",

@@ -1,0 +1,162 @@
+//! nats-server, asked in its own protocol.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::Command;
+use std::sync::Mutex;
+
+use serde_json::{Value, json};
+use socktrace_tests::child::{Outcome, Running};
+use socktrace_tests::program::socktrace;
+use socktrace_tests::wait::{SOON, until};
+
+use crate::{outage, stored};
+
+/// A client of a few lines.
+struct Client {
+    reader: BufReader<TcpStream>,
+}
+
+impl Client {
+    fn connect(port: u16) -> Self {
+        let stream = TcpStream::connect(("127.0.0.1", port)).expect("nats-server");
+        stream.set_read_timeout(Some(SOON)).expect("a timeout");
+        let mut client = Self {
+            reader: BufReader::new(stream),
+        };
+        client.line();
+        client
+            .say("CONNECT {\"verbose\":false,\"headers\":true}\r\nSUB answer 1\r\nSUB feed 2\r\n");
+        client
+    }
+
+    fn say(&mut self, text: &str) {
+        let stream = self.reader.get_mut();
+        stream.write_all(text.as_bytes()).expect("nats-server");
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.reader.read_line(&mut line).expect("nats-server");
+        line
+    }
+
+    /// The next message on a subject that was subscribed to.
+    fn next(&mut self, subject: &str) -> String {
+        loop {
+            let line = self.line();
+            let words: Vec<&str> = line.split_ascii_whitespace().collect();
+            let number = |at: usize| words[words.len() - at].parse::<usize>().expect("a number");
+            let (skip, total) = match words.first() {
+                Some(&"PING") => {
+                    self.say("PONG\r\n");
+                    continue;
+                }
+                Some(&"MSG") => (0, number(1)),
+                Some(&"HMSG") => (number(2), number(1)),
+                _ => continue,
+            };
+            let sid = if subject == "answer" { "1" } else { "2" };
+            let mine = words[2] == sid;
+            let mut bytes = vec![0; total + 2];
+            self.reader.read_exact(&mut bytes).expect("a message");
+            if mine {
+                return String::from_utf8(bytes[skip..total].to_vec()).expect("UTF-8");
+            }
+        }
+    }
+
+    fn ask(&mut self, subject: &str, question: &Value) -> Value {
+        let question = question.to_string();
+        self.say(&format!(
+            "PUB {subject} answer {}\r\n{question}\r\n",
+            question.len()
+        ));
+        serde_json::from_str(&self.next("answer")).expect("JSON")
+    }
+
+    /// Every message of the stream, in order.
+    fn messages(&mut self) -> Vec<String> {
+        let info = self.ask("$JS.API.STREAM.INFO.LEAKS", &json!({}));
+        let count = info["state"]["messages"].as_u64().unwrap_or(0);
+        if count == 0 {
+            return Vec::new();
+        }
+        let consumer = json!({"stream_name": "LEAKS", "config": {
+            "deliver_subject": "feed", "deliver_policy": "all", "ack_policy": "none"}});
+        let made = self.ask("$JS.API.CONSUMER.CREATE.LEAKS", &consumer);
+        assert!(made.get("error").is_none(), "{made}");
+        (0..count).map(|_| self.next("feed")).collect()
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("its address").port()
+}
+
+/// A server with a stream that takes every subject below `leaks`.
+fn start(folder: &Path, port: u16) -> Running {
+    let mut command = Command::new("nats-server");
+    command.args(["-js", "-a", "127.0.0.1", "-p", &port.to_string(), "-sd"]);
+    let server = Running::spawn(command.arg(folder))
+        .expect("nats-server does not start; `cargo xtask setup --tests` installs it");
+    let listens = || TcpStream::connect(("127.0.0.1", port)).is_ok();
+    assert!(until(SOON, listens), "{}", server.stderr());
+    let stream = json!({"name": "LEAKS", "subjects": ["leaks.>"]});
+    let mut client = Client::connect(port);
+    let made = until(SOON, || {
+        let made = Client::connect(port).ask("$JS.API.STREAM.CREATE.LEAKS", &stream);
+        made.get("error").is_none()
+    });
+    assert!(made, "{}", client.ask("$JS.API.INFO", &json!({})));
+    server
+}
+
+#[test]
+fn nothing_is_lost_while_the_server_is_down_or_the_agent_killed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let port = free_port();
+    let server = Mutex::new(None);
+    outage::check(
+        &format!("nats://127.0.0.1:{port}/leaks.{{action}}"),
+        || *server.lock().expect("a lock") = Some(start(folder.path(), port)),
+        || {
+            let messages = Client::connect(port).messages();
+            outage::ids(messages.iter().map(String::as_str))
+        },
+    );
+}
+
+#[test]
+fn a_message_sent_twice_is_stored_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let port = free_port();
+    let _server = start(folder.path(), port);
+    let output = format!("nats://localhost:{port}/leaks.all");
+    for _ in 0..2 {
+        let mut command = socktrace(&["replay", "--output", &output]);
+        let outcome = Outcome::of(command.arg(stored("close_wait.strec")), SOON);
+        outcome.check_code(0);
+        assert_eq!(outcome.stderr, "");
+    }
+    let mut printed = socktrace(&["replay"]);
+    let printed = Outcome::of(printed.arg(stored("close_wait.strec")), SOON);
+    let messages = Client::connect(port).messages();
+    assert_eq!(messages, printed.stdout.lines().collect::<Vec<_>>());
+}
+
+#[test]
+fn a_subject_that_no_stream_has_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let port = free_port();
+    let _server = start(folder.path(), port);
+    let output = format!("nats://127.0.0.1:{port}/elsewhere");
+    let mut command = socktrace(&["replay", "--output", &output]);
+    let outcome = Outcome::of(command.arg(stored("close_wait.strec")), SOON);
+    outcome.check_code(0);
+    assert_eq!(outcome.stderr.lines().count(), 2, "{outcome:#?}");
+    let said = "no stream has the subject elsewhere";
+    assert!(outcome.stderr.contains(said), "{outcome:#?}");
+}
