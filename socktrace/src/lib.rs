@@ -11,6 +11,8 @@ pub mod clock;
 pub mod commands;
 pub mod decode;
 pub mod enrich;
+#[cfg(feature = "history")]
+pub mod history;
 pub mod incident;
 pub mod metrics;
 pub mod model;

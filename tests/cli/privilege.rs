@@ -49,14 +49,14 @@ fn wrong_arguments_are_wrong_for_everybody() {
 
 /// Nobody may not go where the program was built. The copy is made by a process of its own: a file
 /// that is open for writing, be it in a child that another test has just forked, cannot be run.
-fn copy_for_everybody(folder: &Path) -> PathBuf {
+pub(crate) fn copy_for_everybody(folder: &Path) -> PathBuf {
     let copy = folder.join("socktrace");
     outcome(Command::new("cp").arg(program::path()).arg(&copy)).check_code(0);
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).expect("permissions");
     copy
 }
 
-fn as_nobody(program: &Path, args: &[&str]) -> Command {
+pub(crate) fn as_nobody(program: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.args(args).current_dir("/");
     // SAFETY: geteuid() has no preconditions and cannot fail.

@@ -2,7 +2,9 @@
 
 use crate::{check_failure, run};
 
-const COMMANDS: [&str; 6] = ["run", "trace", "scan", "doctor", "replay", "schema"];
+const COMMANDS: [&str; 7] = [
+    "run", "trace", "scan", "doctor", "history", "replay", "schema",
+];
 
 #[test]
 fn unknown_words() {

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import tempfile
 
 import live
 
@@ -30,10 +31,24 @@ class Source:
         for recording in self.recordings:
             text = self._run("replay", "--format", format, str(recording))
             lines += self._named(recording.name, text)
+        if format == "json":
+            lines += self._history()
         if self.with_live:
             for name, text in live.lines(self.socktrace, format):
                 lines += self._named(name, text)
         return lines
+
+    def _history(self):
+        """What `history` tells of the findings in the recordings."""
+        with tempfile.TemporaryDirectory() as folder:
+            history = ["--history", f"{folder}/history.db"]
+            for recording in self.recordings:
+                self._run("replay", *history, str(recording))
+            lines = []
+            for more in ([], *(["--by", by] for by in ("process", "peer", "kind", "minute"))):
+                text = self._run("history", *history, "--since", "1970-01-01", "--format", "json", *more)
+                lines += self._named(" ".join(["history", *more]), text)
+            return lines
 
     def _named(self, name, text):
         named = [(f"{name}, line {n}", line) for n, line in enumerate(text.splitlines(), 1)]

@@ -52,6 +52,14 @@ pub enum UsageError {
     MetricsAnywhere { address: SocketAddr },
     #[error("--metrics-listen: this socktrace was built without the feature `metrics`")]
     MetricsNotBuilt,
+    #[error("this build keeps no history; build it with the feature `history`")]
+    WithoutHistory,
+    #[error("--history-size {given}: the least is 8MiB")]
+    HistoryTooSmall { given: u64 },
+    #[error(
+        "--by minute counts by process, kind and state only, and cannot be combined with {flag}"
+    )]
+    NotByMinute { flag: &'static str },
     #[error("--record needs the path of a file: a recording is not for reading along")]
     RecordToStdout,
     #[error("--record {name} is also an --output: lines and records in one file serve nobody")]

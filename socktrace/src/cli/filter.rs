@@ -8,8 +8,8 @@ use super::environment::Environment;
 use super::error::UsageError;
 use super::netns::Netns;
 use crate::model::{
-    Comm, Family, Finding, Holder, Kind, Lifecycle, LifecycleEvent, Process, Scanned, Socket,
-    TcpState, Tgid,
+    Comm, Family, Finding, Holder, Kind, Lifecycle, LifecycleEvent, Past, PastMinute, Process,
+    Scanned, Socket, TcpState, Tgid,
 };
 use crate::schema::escape;
 
@@ -54,6 +54,54 @@ impl Filter {
             && any(&self.states, |state| *state == scanned.socket.state)
             && self.matches_socket(&scanned.socket)
             && self.matches_processes(None, &scanned.holders, scanned.process.as_deref())
+    }
+
+    /// Whether a finding of the past is wanted.
+    #[must_use]
+    pub fn matches_past(&self, past: &Past) -> bool {
+        let process = past.process.as_ref();
+        let pid = |pid: &Tgid| {
+            process.is_some_and(|process| process.pid == pid.0)
+                || past.holders.iter().any(|(holder, _, _)| *holder == pid.0)
+        };
+        let comm = |comm: &Comm| {
+            process.is_some_and(|process| process.name == comm.as_bytes())
+                || past.holders.iter().any(|(_, _, holder)| holder == comm)
+        };
+        let ports = [past.socket.local.port(), past.socket.peer.port()];
+        let family = match past.socket.local.ip().to_canonical() {
+            IpAddr::V4(_) => Family::V4,
+            IpAddr::V6(_) => Family::V6,
+        };
+        any(&self.kinds, |kind| *kind == past.kind)
+            && any(&self.states, |state| *state == past.socket.state)
+            && any(&self.netns, |netns| *netns == past.socket.netns)
+            && any(&self.ports, |port| ports.contains(port))
+            && any(&self.families, |wanted| *wanted == family)
+            && any(&self.pids, pid)
+            && any(&self.comms, comm)
+            && self.matches_cgroup(process.and_then(|process| process.cgroup.as_deref()))
+    }
+
+    /// Whether the counts of a minute are wanted. They know neither ports nor families nor namespaces.
+    #[must_use]
+    pub fn matches_minute(&self, minute: &PastMinute) -> bool {
+        let process = minute.process.as_ref();
+        any(&self.kinds, |kind| *kind == minute.kind)
+            && any(&self.states, |state| *state == minute.state)
+            && any(&self.pids, |pid| {
+                process.is_some_and(|(known, _)| *known == pid.0)
+            })
+            && any(&self.comms, |comm| {
+                process.is_some_and(|(_, name)| name == comm.as_bytes())
+            })
+            && self.matches_cgroup(minute.cgroup.as_deref())
+    }
+
+    fn matches_cgroup(&self, cgroup: Option<&[u8]>) -> bool {
+        any(&self.cgroups, |above| {
+            cgroup.is_some_and(|path| is_within(path, above))
+        })
     }
 
     /// Whether an event of `trace` is wanted. `cgroup` is that of the event's owner; it need be looked up

@@ -12,6 +12,7 @@ mod error;
 mod exit;
 mod filter;
 mod gate;
+mod history;
 mod metrics;
 mod netns;
 mod settings;
@@ -28,16 +29,18 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser as _};
 use args::Command;
 use config::Layers;
 
-pub use args::GroupBy;
+pub use args::{GroupBy, HistoryBy};
 pub use environment::Environment;
 pub use error::{CliError, UsageError};
 pub use exit::Exit;
 pub use filter::Filter;
 pub use gate::FindingGate;
+pub use history::{AnswerFormat, HistorySettings, Keep};
 pub use settings::{
     CheckConfigSettings, DoctorSettings, KernelSettings, Output, Rehearsal, ReplaySettings,
     RunSettings, ScanSettings, SchemaSettings, Settings, TraceSettings,
 };
+pub use values::Moment;
 
 /// Settings from the program's arguments, its own name first, and from the configuration below them.
 ///

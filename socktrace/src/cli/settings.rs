@@ -12,6 +12,7 @@ use super::args::{
 use super::environment::Environment;
 use super::error::UsageError;
 use super::filter::Filter;
+use super::history::{HistorySettings, Keep};
 use super::metrics;
 use crate::schema::{Envelope, Format, Selection, escape};
 use crate::sink::{Destination, Target};
@@ -33,6 +34,8 @@ pub enum Settings {
     CheckConfig(CheckConfigSettings),
     /// `replay`.
     Replay(ReplaySettings),
+    /// `history`.
+    History(HistorySettings),
     /// `schema`.
     Schema(SchemaSettings),
 }
@@ -90,6 +93,8 @@ pub struct RunSettings {
     pub leak_after: Duration,
     /// Lines of single findings a minute and process.
     pub max_lines_per_process: u32,
+    /// What is kept; `None`: nothing.
+    pub keep: Option<Keep>,
     /// Which sockets.
     pub filter: Filter,
     /// At least one.
@@ -147,6 +152,8 @@ pub struct ReplaySettings {
     pub max_sockets: u32,
     /// Lines of single findings a minute and process.
     pub max_lines_per_process: u32,
+    /// What is kept; `None`: nothing.
+    pub keep: Option<Keep>,
     /// Which sockets.
     pub filter: Filter,
     /// At least one.
@@ -177,6 +184,7 @@ impl Settings {
             Command::CheckConfig(_) => Self::CheckConfig(CheckConfigSettings {
                 report: String::new(),
             }),
+            Command::History(args) => Self::History(HistorySettings::new(args, environment)?),
             Command::Schema(SchemaArgs { format, examples }) => {
                 Self::Schema(SchemaSettings { format, examples })
             }
@@ -190,6 +198,7 @@ impl RunSettings {
         Ok(Self {
             leak_after: leak_after(args.leak_after)?,
             max_lines_per_process: args.lines.max_lines_per_process,
+            keep: Keep::new(args.keep)?,
             filter: Filter::for_leaks(args.filter, environment)?,
             metrics: metrics::listen(&args.metrics)?,
             kernel: KernelSettings::new(args.kernel, RUN_RING, &outputs, environment)?,
@@ -227,6 +236,7 @@ impl ReplaySettings {
             leak_after: args.leak_after.map(leak_after).transpose()?,
             max_sockets: args.max_sockets,
             max_lines_per_process: args.lines.max_lines_per_process,
+            keep: Keep::new(args.keep)?,
             filter: Filter::for_leaks(args.filter, environment)?,
             outputs: outputs(&args.output, environment)?,
         })

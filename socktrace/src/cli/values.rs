@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::time::{Duration, SystemTime};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
@@ -59,6 +60,33 @@ pub(super) fn family(text: &str) -> Result<Family, String> {
 /// The kernel's name of a TCP state, in any case.
 pub(super) fn state(text: &str) -> Result<TcpState, String> {
     text.parse()
+}
+
+/// A time, or how long ago.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// On the wall clock.
+    At(SystemTime),
+    /// Before now.
+    Ago(Duration),
+}
+
+/// `2026-11-22T15:04:05Z`, `2026-11-22 15:04:05Z`, `2026-11-22`, `24h`.
+pub(super) fn moment(text: &str) -> Result<Moment, String> {
+    let date = text.split(['T', 't', ' ']).next().unwrap_or(text);
+    if date.len() == 10 && date.as_bytes().get(4) == Some(&b'-') {
+        let whole = if text.len() == date.len() {
+            format!("{text}T00:00:00Z")
+        } else {
+            text.to_owned()
+        };
+        return humantime::parse_rfc3339_weak(&whole)
+            .map(Moment::At)
+            .map_err(|error| format!("{error}; times are UTC, 2026-11-22T15:04:05Z"));
+    }
+    duration(text)
+        .map(Moment::Ago)
+        .map_err(|error| format!("{error}; times are written 2026-11-22T15:04:05Z"))
 }
 
 /// A format for machines.
@@ -119,6 +147,19 @@ mod tests {
         check("/sys/fs/cgroups/a", "/sys/fs/cgroups/a");
         assert!(cgroup("system.slice".as_ref()).is_err());
         assert!(cgroup("".as_ref()).is_err());
+    }
+
+    #[test]
+    fn moments() {
+        let at = |seconds| Moment::At(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
+        for text in ["1970-01-02T00:00:05Z", "1970-01-02 00:00:05"] {
+            assert_eq!(moment(text), Ok(at(86_405)), "{text}");
+        }
+        assert_eq!(moment("1970-01-02"), Ok(at(86_400)));
+        assert_eq!(moment("24h"), Ok(Moment::Ago(Duration::from_hours(24))));
+        for text in ["yesterday", "1970-13-02", "24", "", "ääää-ääää"] {
+            assert!(moment(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -31,6 +31,9 @@ pub(super) struct Desk<N> {
     pub(super) outputs: Outputs,
     /// Counts for metrics, if there are any.
     pub(super) tally: Option<Tally>,
+    /// Where findings are kept, those held back too.
+    #[cfg(feature = "history")]
+    pub(super) keeper: Option<super::keep::Keeper>,
 }
 
 impl<N: Names> Desk<N> {
@@ -45,8 +48,14 @@ impl<N: Names> Desk<N> {
         }
         let verdict = self.incidents.handle_leak(&finding.leak);
         finding.membership = verdict.membership;
-        if verdict.tell {
+        if verdict.tell || self.is_kept() {
             self.names.name_threads(&mut finding);
+        }
+        #[cfg(feature = "history")]
+        if let Some(keeper) = &mut self.keeper {
+            keeper.keep(&finding);
+        }
+        if verdict.tell {
             let class = match finding.leak.phase {
                 Phase::Open | Phase::Resolved(_) => Class::Finding,
                 Phase::Update => Class::Update,
@@ -56,6 +65,14 @@ impl<N: Names> Desk<N> {
             });
         }
         self.tell();
+    }
+
+    /// Whether findings are kept, those held back too.
+    fn is_kept(&self) -> bool {
+        #[cfg(feature = "history")]
+        return self.keeper.is_some();
+        #[cfg(not(feature = "history"))]
+        false
     }
 
     /// Time has come to `now`: tells of incidents that are due.

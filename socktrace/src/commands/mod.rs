@@ -3,6 +3,7 @@
 //! * `run`, `trace`, `scan`, `doctor`: a live kernel (feature `kernel`).
 //! * `look`, `groups`: what `scan` makes of one reading, and how it is counted.
 //! * `replay`: a recording. `schema`: what lines look like.
+//! * `history`: past findings (feature `history`); `keep`: what is kept for it.
 //! * `desk`: from findings to lines; `outputs`: the streams of lines; `reporter`: names, encoding and writing on a thread of their own;
 //!   `intake`: recording, account of losses and decoding of what comes in; `recorder`: the raw recording; `live`: loading for the live commands;
 //!   `metrics`: who answers when they are asked for.
@@ -12,8 +13,12 @@ mod desk;
 mod doctor;
 #[cfg(feature = "kernel")]
 mod groups;
+#[cfg(feature = "history")]
+mod history;
 #[cfg(feature = "kernel")]
 mod intake;
+#[cfg(feature = "history")]
+mod keep;
 #[cfg(feature = "kernel")]
 mod live;
 #[cfg(feature = "kernel")]
@@ -74,6 +79,12 @@ fn table_size(max_sockets: u32) -> usize {
 pub fn execute(settings: Settings) -> Result<Exit, Failure> {
     match settings {
         Settings::Replay(settings) => replay::execute(&settings),
+        #[cfg(feature = "history")]
+        Settings::History(settings) => history::execute(&settings),
+        #[cfg(not(feature = "history"))]
+        Settings::History(_) => Err(Failure::from(anyhow::anyhow!(
+            "this build keeps no history; build it with the feature `history`"
+        ))),
         Settings::Schema(settings) => schema::execute(settings),
         Settings::CheckConfig(settings) => Ok(check_config(&settings)),
         #[cfg(feature = "kernel")]

@@ -48,6 +48,8 @@ pub(super) fn execute(settings: &ReplaySettings) -> Result<Exit, Failure> {
             )),
             outputs,
             tally: None,
+            #[cfg(feature = "history")]
+            keeper: super::keep::Keeper::played_back(settings.keep.as_ref(), &header.host)?,
         },
         now: BootTime::default(),
         settings,
@@ -59,6 +61,10 @@ pub(super) fn execute(settings: &ReplaySettings) -> Result<Exit, Failure> {
         player.desk.end(player.now);
     }
     player.desk.outputs.finish();
+    #[cfg(feature = "history")]
+    if let Some(keeper) = player.desk.keeper {
+        keeper.finish();
+    }
     result.with_context(|| path.to_string())?;
     Ok(Exit::Fine)
 }

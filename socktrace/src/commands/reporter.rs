@@ -51,6 +51,7 @@ impl Reporter {
         gate: FindingGate,
         config: IncidentsConfig,
         vitals: Option<Arc<Vitals>>,
+        #[cfg(feature = "history")] keeper: Option<super::keep::Keeper>,
     ) -> std::io::Result<Self> {
         let (queue, messages) = channel(QUEUE);
         let overflowed = Arc::new(AtomicU64::new(0));
@@ -64,6 +65,8 @@ impl Reporter {
                     incidents: Incidents::new(config),
                     outputs,
                     tally: vitals.as_ref().map(|_| Tally::new()),
+                    #[cfg(feature = "history")]
+                    keeper,
                 };
                 report(messages, desk, &shared, vitals.as_deref());
             })?;
@@ -108,10 +111,16 @@ fn report(
         overflowed.store(desk.incidents.overflowed(), Ordering::Relaxed);
         desk.outputs.write();
         if desk.outputs.all_closed() {
-            return;
+            break;
         }
     }
+    // Nobody waits for more while the last lines are written.
+    drop(messages);
     desk.outputs.finish();
+    #[cfg(feature = "history")]
+    if let Some(keeper) = desk.keeper {
+        keeper.finish();
+    }
 }
 
 fn tell(message: Message, desk: &mut Desk<Enricher>, vitals: Option<&Vitals>) {
@@ -125,8 +134,12 @@ fn tell(message: Message, desk: &mut Desk<Enricher>, vitals: Option<&Vitals>) {
         }
         Message::Reopen => desk.outputs.reopen(),
         Message::Look => {
-            desk.outputs
-                .set_wall_minus_boot_ns(clock::System.wall_minus_boot_ns());
+            let offset = clock::System.wall_minus_boot_ns();
+            desk.outputs.set_wall_minus_boot_ns(offset);
+            #[cfg(feature = "history")]
+            if let Some(keeper) = &mut desk.keeper {
+                keeper.set_wall_minus_boot_ns(offset);
+            }
             desk.time(clock::System.boot());
             if let Some(vitals) = vitals {
                 desk.publish(vitals);

@@ -51,6 +51,8 @@ pub(super) fn execute(settings: RunSettings) -> Result<Exit, Failure> {
     let (jobs, answers) = Asker::start(kernel.iterators).context("cannot start a thread")?;
     hooks.push(confining.complete()?);
     let outputs = Outputs::open(&settings.outputs, &host, WhenFull::Drop)?;
+    #[cfg(feature = "history")]
+    let keeper = super::keep::Keeper::live(settings.keep.as_ref(), &host, settings.leak_after);
     let header = Header {
         host,
         leak_after: settings.leak_after,
@@ -61,8 +63,15 @@ pub(super) fn execute(settings: RunSettings) -> Result<Exit, Failure> {
     let incidents = incidents_config(settings.max_lines_per_process, settings.kernel.max_sockets);
     let accounts = outputs.accounts();
     let vitals = metrics::serve(listener, accounts, kernel.tables, &hooks)?;
-    let reporter = Reporter::start(outputs, gate, incidents, vitals.clone())
-        .context("cannot start a thread")?;
+    let reporter = Reporter::start(
+        outputs,
+        gate,
+        incidents,
+        vitals.clone(),
+        #[cfg(feature = "history")]
+        keeper,
+    )
+    .context("cannot start a thread")?;
     let runtime = live::runtime()?;
     let mut config = tracker_config(settings.leak_after, settings.kernel.max_sockets);
     if let Some(every) = settings.kernel.rehearsal.sweep_every {

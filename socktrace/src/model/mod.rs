@@ -4,6 +4,7 @@ mod event;
 mod finding;
 mod ids;
 mod incident;
+mod past;
 mod place;
 mod readiness;
 mod report;
@@ -20,6 +21,10 @@ pub use finding::{
 pub use ids::{BootTime, Comm, Cookie, KernelAddr, Tgid, Tid};
 pub use incident::{
     Culprit, Descriptors, Growth, Incident, IncidentPhase, Membership, NamedIncident, Remote,
+};
+pub use past::{
+    ENDED_UNSEEN, MAX_HOLDERS, Past, PastEnd, PastGroup, PastLosses, PastMinute, PastProcess,
+    PastSocket, WallMicros, Word,
 };
 pub use place::{Container, Place};
 pub use readiness::{Loss, Readiness, Ready, SinkState};

@@ -6,6 +6,7 @@
 //! * [`Selection`]: which events a stream has.
 //! * [`readiness`]: the body of `/readyz`.
 //! * [`Glance`]: what a counterpart has to be told of a line besides the line.
+//! * `past`: findings that are kept, and what is printed of them later.
 //! * [`escape`] makes untrusted bytes safe to print.
 
 mod cef;
@@ -22,6 +23,8 @@ mod moments;
 mod numbers;
 mod ocsf;
 mod otlp;
+#[cfg(feature = "history")]
+mod past;
 mod readiness;
 mod selection;
 mod text;
@@ -36,6 +39,8 @@ pub use envelope::{Envelope, Facility};
 pub use escape::{escape, escape_into};
 pub use examples::examples;
 pub use glance::Glance;
+#[cfg(feature = "history")]
+pub use past::{Chronicle, HistoryFormat, HistoryPrinter};
 pub use selection::{Action, Selection, Severity};
 
 /// The JSON Schema (draft 2020-12) of every line of [`Format::Json`].

@@ -6,6 +6,7 @@
 )]
 
 mod common;
+mod history;
 mod metrics;
 
 use std::path::PathBuf;
@@ -14,6 +15,8 @@ use std::time::Duration;
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub(super) use common::{ColorWhen, ConfigArgs, FilterArgs, FormatArg, OutputArgs};
+pub use history::HistoryBy;
+pub(super) use history::{HistoryArgs, HistoryFormatArg, KeepArgs};
 
 pub(super) use metrics::MetricsArgs;
 
@@ -134,6 +137,23 @@ Examples:
     /// value is from. Secrets are not printed. Ends with status 78 if something is wrong, a line each.
     CheckConfig(CheckConfigArgs),
 
+    /// Print past findings that `run --history` has kept
+    ///
+    /// What was open at some time since --since, by its begin: also what is open now. It can be asked while
+    /// the agent writes, after its end, and after the machine was started anew. Findings that were open when
+    /// the agent ended, and that it did not find again, have `ended unseen`.
+    #[command(after_long_help = "\
+Examples:
+  What was leaked before the emergency restart?
+      socktrace history --since 2h
+
+  Who has leaked most in the last week?
+      socktrace history --since 7d --by process
+
+  How did it grow?
+      socktrace history --by minute --comm orders --format csv >orders.csv")]
+    History(HistoryArgs),
+
     /// Play a recording back
     ///
     /// Reads what `run --record` has written and goes through the same steps with it, without the
@@ -172,6 +192,8 @@ pub(super) struct RunArgs {
     pub(super) leak_after: Duration,
     #[command(flatten)]
     pub(super) lines: LinesArgs,
+    #[command(flatten)]
+    pub(super) keep: KeepArgs,
     #[command(flatten)]
     pub(super) filter: FilterArgs,
     #[command(flatten)]
@@ -238,6 +260,8 @@ pub(super) struct ReplayArgs {
     pub(super) max_sockets: u32,
     #[command(flatten)]
     pub(super) lines: LinesArgs,
+    #[command(flatten)]
+    pub(super) keep: KeepArgs,
     #[command(flatten)]
     pub(super) filter: FilterArgs,
     #[command(flatten)]

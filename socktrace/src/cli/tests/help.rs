@@ -60,3 +60,8 @@ fn help_of_replay() {
 fn help_of_schema() {
     assert_snapshot!(help("schema"));
 }
+
+#[test]
+fn help_of_history() {
+    assert_snapshot!(help("history"));
+}

@@ -62,6 +62,7 @@ fn each_command_has_its_defaults() {
         Settings::Run(RunSettings {
             leak_after: Duration::from_mins(1),
             max_lines_per_process: 20,
+            keep: None,
             filter: filter.clone(),
             outputs: outputs.clone(),
             metrics: None,
@@ -97,6 +98,7 @@ fn each_command_has_its_defaults() {
             leak_after: None,
             max_sockets: 131_072,
             max_lines_per_process: 20,
+            keep: None,
             filter,
             outputs,
         })
@@ -313,4 +315,38 @@ fn groups_have_the_names_of_the_flag() {
         panic!()
     };
     assert_eq!(scan.by, [Process, State, Peer]);
+}
+
+#[cfg(feature = "history")]
+#[test]
+fn a_history_is_kept_where_a_file_is_given() {
+    let keep = run("run --history /tmp/h.db --history-size 8MiB --history-age 1d")
+        .keep
+        .unwrap();
+    assert_eq!(keep.file.to_str(), Some("/tmp/h.db"));
+    assert_eq!((keep.size, keep.age), (8 << 20, Duration::from_hours(24)));
+    let Settings::History(history) = settings("history") else {
+        panic!()
+    };
+    assert_eq!(history.file.to_str(), Some("/var/lib/socktrace/history.db"));
+    assert_eq!(history.since, Moment::Ago(Duration::from_hours(24)));
+    assert_eq!((history.until, history.by), (None, None));
+    assert_eq!(history.format, AnswerFormat::Json);
+    for (line, words) in [
+        ("run --history a --history-size 1MiB", "8MiB"),
+        ("history --by minute --port 80", "--port"),
+        ("history --since yesterday", "2026-11-22"),
+        ("history --format ocsf", "csv"),
+    ] {
+        let error = mistake(line).to_string();
+        assert!(error.contains(words), "{error}");
+    }
+}
+
+#[cfg(not(feature = "history"))]
+#[test]
+fn without_the_feature_it_is_said_that_no_history_is_kept() {
+    for line in ["run --history a", "replay --history a b", "history"] {
+        assert!(mistake(line).to_string().contains("feature `history`"));
+    }
 }

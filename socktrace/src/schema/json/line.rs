@@ -77,6 +77,21 @@ impl<'a, T> Line<'a, T> {
         });
     }
 
+    /// Says where a process of the past lived.
+    #[cfg(feature = "history")]
+    pub(super) fn set_past_place(&mut self, process: Option<&'a model::PastProcess>) {
+        let container = process.and_then(|process| process.container.as_deref());
+        self.container = container.map(|id| Container {
+            id,
+            runtime: process.and_then(|process| process.runtime.as_deref()),
+        });
+        let pod = process.and_then(|process| process.pod.as_deref());
+        self.orchestrator = pod.map(|id| Orchestrator {
+            kind: "kubernetes",
+            resource: Resource { kind: "pod", id },
+        });
+    }
+
     /// Appends the line and its newline.
     pub(super) fn write(&self, out: &mut Vec<u8>)
     where
@@ -158,7 +173,7 @@ pub(super) struct ErrorCode {
 pub(super) struct Container<'a> {
     id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    runtime: Option<&'static str>,
+    runtime: Option<&'a str>,
 }
 
 /// `orchestrator`: the pod.
@@ -195,6 +210,25 @@ impl<'a> PlaceFields<'a> {
     ) -> Option<Self> {
         let cgroup = process.and_then(|process| process.cgroup.as_deref());
         let unit = process.and_then(|process| process.place.unit.as_deref());
+        Self::of(cgroup, unit, netns_name)
+    }
+
+    /// The same of a process of the past.
+    #[cfg(feature = "history")]
+    pub(super) fn past(
+        process: Option<&'a model::PastProcess>,
+        netns_name: Option<&'a [u8]>,
+    ) -> Option<Self> {
+        let cgroup = process.and_then(|process| process.cgroup.as_deref());
+        let unit = process.and_then(|process| process.unit.as_deref());
+        Self::of(cgroup, unit, netns_name)
+    }
+
+    fn of(
+        cgroup: Option<&'a [u8]>,
+        unit: Option<&'a [u8]>,
+        netns_name: Option<&'a [u8]>,
+    ) -> Option<Self> {
         let known = cgroup.is_some() || unit.is_some() || netns_name.is_some();
         known.then(|| Self {
             cgroup: cgroup.map(Untrusted),

@@ -112,6 +112,37 @@ impl<'a> Process<'a> {
         }
     }
 
+    /// A process of the past and its blamed thread.
+    #[cfg(feature = "history")]
+    pub(super) fn past(
+        host: &Host,
+        past: &'a model::PastProcess,
+        thread: Option<&'a (u32, Option<Vec<u8>>)>,
+    ) -> Self {
+        Self {
+            executable: past.executable.as_deref().map(Untrusted),
+            command_line: past.command_line.as_deref().map(Untrusted),
+            start: Some(time(host, super::super::past::at(past.started))),
+            entity_id: Some(Shown(Uuid::from_bytes(past.entity))),
+            thread: thread.map(|(id, name)| Thread {
+                id: *id,
+                name: name.as_deref().map(Untrusted),
+            }),
+            user: past.uid.map(|uid| User { id: Shown(uid) }),
+            parent: past.parent.map(|pid| Parent { pid }),
+            ..Self::named(past.pid, &past.name)
+        }
+    }
+
+    /// A process of which pid and name are told.
+    #[cfg(feature = "history")]
+    pub(super) fn named(pid: u32, name: &'a [u8]) -> Self {
+        Self {
+            name: (!name.is_empty()).then_some(Untrusted(name)),
+            ..Self::unknown(Tgid(pid))
+        }
+    }
+
     fn read(host: &Host, ids: &Ids, facts: &'a model::Process) -> Self {
         Self {
             executable: facts.executable.as_deref().map(Untrusted),
@@ -200,6 +231,19 @@ pub(super) fn holders(holders: &[Holder]) -> Vec<HolderFields<'_>> {
         }
     };
     holders.iter().map(fields).collect()
+}
+
+/// Those that were kept.
+#[cfg(feature = "history")]
+pub(super) fn past_holders(holders: &[(u32, u32, model::Comm)]) -> Vec<HolderFields<'_>> {
+    holders
+        .iter()
+        .map(|(pid, fd, comm)| HolderFields {
+            pid: *pid,
+            fd: *fd,
+            comm: Untrusted(comm.as_bytes()),
+        })
+        .collect()
 }
 
 /// One of `socktrace.leak.threads`.

@@ -3,6 +3,8 @@
 mod feeds;
 mod hostile;
 mod identity;
+#[cfg(feature = "history")]
+mod past;
 mod samples;
 mod selection;
 mod snapshots;

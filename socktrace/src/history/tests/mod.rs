@@ -1,0 +1,5 @@
+//! What is kept, for how long, and what becomes of it when something goes wrong.
+
+mod keeping;
+mod troubles;
+mod world;
