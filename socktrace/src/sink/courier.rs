@@ -54,10 +54,15 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// At the end there is no time for long pauses.
 const LAST_PAUSE: Duration = Duration::from_millis(100);
 
+/// A counterpart that comes and goes is told of once in so long. Its account has every change.
+const QUIET: Duration = Duration::from_mins(1);
+
 /// A sink that does not give up.
 pub(super) struct Courier<T> {
     transport: T,
     board: Arc<Board>,
+    /// When it was told last that the counterpart is away, on the monotonic clock in nanoseconds.
+    told: Option<u64>,
 }
 
 impl<T: Transport> Courier<T> {
@@ -65,6 +70,7 @@ impl<T: Transport> Courier<T> {
         Self {
             transport,
             board: Arc::default(),
+            told: None,
         }
     }
 
@@ -73,15 +79,31 @@ impl<T: Transport> Courier<T> {
         Arc::clone(&self.board)
     }
 
+    /// Tells that the counterpart is away, unless that was told a short while ago; whether it did.
+    fn tell_away(&mut self, reason: String) -> bool {
+        let now = clock::monotonic_ns();
+        let quiet = self
+            .told
+            .is_some_and(|told| Duration::from_nanos(now.saturating_sub(told)) < QUIET);
+        if !quiet {
+            self.told = Some(now);
+            self.board.post(Report::Away {
+                name: self.transport.name().to_owned(),
+                reason,
+            });
+        }
+        !quiet
+    }
+
     /// Delivers one piece; lines that will never be taken, and why.
     fn deliver(&mut self, piece: &[u8]) -> Result<(), (String, u64)> {
         let mut pause = FIRST_PAUSE;
-        let mut failing = false;
+        let mut told = false;
         loop {
             let refusal = match self.transport.send(piece) {
                 Ok(()) => {
                     self.board.account().delivered(count_lines(piece));
-                    if failing {
+                    if told {
                         self.board.post(Report::Recovered {
                             name: self.transport.name().to_owned(),
                             lines: 0,
@@ -103,12 +125,8 @@ impl<T: Transport> Courier<T> {
                 }
                 Refusal::Later { reason, after } => {
                     self.board.account().away(&reason);
-                    if !failing {
-                        failing = true;
-                        self.board.post(Report::Away {
-                            name: self.transport.name().to_owned(),
-                            reason,
-                        });
+                    if !told {
+                        told = self.tell_away(reason);
                     }
                     let wait = after.unwrap_or_else(|| jittered(pause));
                     pause = (pause * 2).min(LONGEST_PAUSE);
@@ -267,9 +285,8 @@ mod tests {
             [
                 "scripted: away; trying again",
                 "scripted works again; lost 0 lines",
-                "scripted: away; trying again",
-                "scripted works again; lost 0 lines",
-            ]
+            ],
+            "the second time is too soon after the first to be told"
         );
     }
 
