@@ -4,6 +4,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
@@ -15,37 +16,68 @@ const SCRIPT: &[u8] =
 /// As long as this lives, installing a package starts no service. Where somebody has a policy already, as
 /// containers do, that one counts.
 pub(crate) struct NoServices {
-    is_ours: bool,
+    /// What has to be removed.
+    made: Option<PathBuf>,
 }
 
 impl NoServices {
     pub(crate) fn begin() -> Result<Self> {
+        Self::begin_at(Path::new(POLICY))
+    }
+
+    fn begin_at(policy: &Path) -> Result<Self> {
         let made = OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(0o755)
-            .open(POLICY);
-        let mut file = match made {
-            Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                // An earlier run may have been interrupted.
-                let is_ours = fs::read(POLICY).is_ok_and(|script| script == SCRIPT);
-                return Ok(Self { is_ours });
-            }
-            Err(error) => return Err(error).context(format!("cannot make {POLICY}")),
+            .open(policy);
+        let ours = || Self {
+            made: Some(policy.to_owned()),
         };
-        let policy = Self { is_ours: true };
-        file.write_all(SCRIPT)
-            .with_context(|| format!("cannot write {POLICY}"))?;
-        Ok(policy)
+        match made {
+            Ok(mut file) => {
+                let ours = ours();
+                file.write_all(SCRIPT)
+                    .with_context(|| format!("cannot write {}", policy.display()))?;
+                Ok(ours)
+            }
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                Err(error).context(format!("cannot make {}", policy.display()))
+            }
+            // An earlier run may have been interrupted.
+            Err(_) if fs::read(policy).is_ok_and(|script| script == SCRIPT) => Ok(ours()),
+            Err(_) => Ok(Self { made: None }),
+        }
     }
 }
 
 impl Drop for NoServices {
     fn drop(&mut self) {
-        if self.is_ours {
+        if let Some(made) = &self.made {
             // If it cannot be removed there is no more that could be done; it says who made it.
-            let _ = fs::remove_file(POLICY);
+            let _ = fs::remove_file(made);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn services_are_held_back_for_as_long_as_it_takes_and_no_longer() {
+        let policy = std::env::temp_dir().join(format!("policy-rc.d.{}", std::process::id()));
+        let held = NoServices::begin_at(&policy).unwrap();
+        let answer = std::process::Command::new("sh").arg(&policy).status();
+        assert_eq!(answer.unwrap().code(), Some(101));
+        std::mem::forget(held);
+        // The run that made it was interrupted; the next one removes it.
+        drop(NoServices::begin_at(&policy).unwrap());
+        assert!(!policy.exists());
+        // Somebody else's stays.
+        fs::write(&policy, "exit 0\n").unwrap();
+        drop(NoServices::begin_at(&policy).unwrap());
+        assert_eq!(fs::read_to_string(&policy).unwrap(), "exit 0\n");
+        fs::remove_file(&policy).unwrap();
     }
 }
