@@ -15,6 +15,7 @@ mod expect;
 mod heals;
 mod healthy;
 mod held;
+mod history;
 mod holders;
 mod incidents;
 mod leaks;
@@ -71,7 +72,7 @@ const ABOUT_HOOKS: [&[Case]; 8] = [
 ];
 
 /// Cases about what is made of what the hooks saw. Where time is short one rung of a kernel is enough.
-const OTHERS: [&[Case]; 16] = [
+const OTHERS: [&[Case]; 17] = [
     incidents::CASES,
     metrics::CASES,
     held::CASES,
@@ -84,6 +85,7 @@ const OTHERS: [&[Case]; 16] = [
     scan::CASES,
     namespaces::CASES,
     restarts::CASES,
+    history::CASES,
     whereabouts::CASES,
     without_ebpf::CASES,
     service::MORE,

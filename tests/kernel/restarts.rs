@@ -44,7 +44,7 @@ fn restart(stage: &Stage, end: fn(&Agent)) {
 }
 
 /// Workloads that have leaked, with their kind.
-fn start() -> Vec<(Workload, &'static str)> {
+pub(crate) fn start() -> Vec<(Workload, &'static str)> {
     let mut workloads: Vec<_> = KINDS
         .iter()
         .map(|(name, args, kind)| (Workload::start(Program::C(name), args), *kind))
@@ -57,7 +57,7 @@ fn start() -> Vec<(Workload, &'static str)> {
 
 /// The names under which an agent tells of each.
 #[track_caller]
-fn ids(agent: &Agent, workloads: &[(Workload, &str)]) -> Vec<String> {
+pub(crate) fn ids(agent: &Agent, workloads: &[(Workload, &str)]) -> Vec<String> {
     let id = |(workload, kind): &(Workload, &str)| {
         let line = agent.watch_from_start().expect(kind, FOUND, |line| {
             mentions(line, u64::from(workload.pid()))

@@ -48,7 +48,11 @@ impl<N: Names> Desk<N> {
         }
         let verdict = self.incidents.handle_leak(&finding.leak);
         finding.membership = verdict.membership;
-        if verdict.tell || self.is_kept() {
+        #[cfg(feature = "history")]
+        let kept = self.keeper.is_some();
+        #[cfg(not(feature = "history"))]
+        let kept = false;
+        if verdict.tell || kept {
             self.names.name_threads(&mut finding);
         }
         #[cfg(feature = "history")]
@@ -65,14 +69,6 @@ impl<N: Names> Desk<N> {
             });
         }
         self.tell();
-    }
-
-    /// Whether findings are kept, those held back too.
-    fn is_kept(&self) -> bool {
-        #[cfg(feature = "history")]
-        return self.keeper.is_some();
-        #[cfg(not(feature = "history"))]
-        false
     }
 
     /// Time has come to `now`: tells of incidents that are due.
