@@ -1,7 +1,9 @@
 //! Black-box tests of what leaves the agent, with counterparts that are not ours. They need neither root
 //! nor a kernel that takes programs: recordings are played back.
 
+mod http;
 mod kafka;
+mod load;
 mod nats;
 mod outage;
 mod promtool;

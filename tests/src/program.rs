@@ -80,6 +80,8 @@ fn built_by_cargo() -> PathBuf {
         "socktrace",
         "--bin",
         "socktrace",
+        "--features",
+        "full",
     ]);
     build
         .arg("--manifest-path")

@@ -7,8 +7,12 @@
 //! * [`readiness`]: the body of `/readyz`.
 //! * [`Glance`]: what a counterpart has to be told of a line besides the line.
 //! * `past`: findings that are kept, and what is printed of them later.
+//! * `bulk_items`, `hec_answer`: what counterparts answer in JSON.
+//! * `pack`: lines of OTLP as one request in protobuf.
 //! * [`escape`] makes untrusted bytes safe to print.
 
+#[cfg(feature = "http")]
+mod answers;
 mod cef;
 mod encoder;
 mod envelope;
@@ -34,11 +38,15 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "http")]
+pub use answers::{BulkItem, HecAnswer, bulk_items, hec_answer, quote};
 pub use encoder::{Encoder, Format};
 pub use envelope::{Envelope, Facility};
 pub use escape::{escape, escape_into};
 pub use examples::examples;
 pub use glance::Glance;
+#[cfg(feature = "http")]
+pub use otlp::{Packed, Rejected, pack, rejected};
 #[cfg(feature = "history")]
 pub use past::{Chronicle, HistoryFormat, HistoryPrinter};
 pub use selection::{Action, Selection, Severity};

@@ -2,6 +2,7 @@
 //!
 //! * [`Target`]: a destination as it is named on the command line.
 //! * `file`: a file that may be rotated; `syslog`: a daemon or collector; `journald`, `kafka`, `nats`.
+//! * `http`: collectors and other counterparts that speak HTTP.
 //! * `courier`: delivery to counterparts that may be away; [`Board`]: what it tells meanwhile;
 //!   [`Account`]: what became of its lines.
 //! * `spool`: lines on disk until they were taken.
@@ -16,6 +17,8 @@ mod board;
 mod courier;
 mod error;
 mod file;
+#[cfg(feature = "http")]
+mod http;
 mod journald;
 #[cfg(feature = "kafka")]
 mod kafka;
@@ -47,6 +50,8 @@ pub use line::LineSink;
 pub use open::open;
 pub use sinks::{Report, Sinks, WhenFull};
 pub(crate) use target::redacted;
+#[cfg(feature = "http")]
+pub use target::{BodyShape, HttpDialect, HttpTarget, Login, SplunkTarget};
 pub use target::{
     Destination, FileTarget, Identity, JournaldTarget, KafkaLogin, KafkaTarget, NatsLogin,
     NatsTarget, Rotation, SaslMechanism, StreamOptions, SyslogTarget, Target, TargetError,

@@ -6,6 +6,8 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use super::courier::{Courier, Transport};
 use super::file::FileSink;
+#[cfg(feature = "http")]
+use super::http::Http;
 use super::journald::Journald;
 #[cfg(feature = "kafka")]
 use super::kafka::Kafka;
@@ -45,6 +47,8 @@ pub fn open(target: &Target) -> Result<Box<dyn Sink>, SinkError> {
         Target::Kafka(_) => Err(ErrorKind::Unsupported.into()),
         #[cfg(not(feature = "nats"))]
         Target::Nats(_) => Err(ErrorKind::Unsupported.into()),
+        #[cfg(feature = "http")]
+        Target::Http(http) => delivered(Http::new(name.clone(), http), http.spool.as_ref()),
         Target::File(file) => FileSink::open(name.clone(), file, clock::System)
             .map(|sink| -> Box<dyn Sink> { Box::new(sink) }),
     };

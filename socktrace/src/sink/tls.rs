@@ -70,7 +70,7 @@ pub(super) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 /// See [`explained`].
-fn in_words(error: &Error) -> Option<&'static str> {
+pub(super) fn in_words(error: &Error) -> Option<&'static str> {
     Some(match error {
         Error::InvalidCertificate(reason) => match reason {
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
@@ -121,7 +121,8 @@ fn roots(ca: Option<&Path>) -> io::Result<RootCertStore> {
     Ok(roots)
 }
 
-fn certificates(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
+/// The certificates in a file, at least one.
+pub(super) fn certificates(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
     let all: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path)
         .map_err(|e| of_file(path, &e))?
         .collect();

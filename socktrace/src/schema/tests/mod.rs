@@ -1,6 +1,8 @@
 //! Shapes of lines, and what hostile names can do to them.
 
 mod feeds;
+#[cfg(feature = "http")]
+mod glance;
 mod hostile;
 mod identity;
 #[cfg(feature = "history")]

@@ -106,13 +106,35 @@ impl Address {
         Ok(path.trim_start_matches('/').to_owned())
     }
 
+    /// Host and port as they stand in a URL.
+    #[cfg(feature = "http")]
+    pub(super) fn authority(&self, default_port: u16) -> Result<String, String> {
+        if !self.others.is_empty() {
+            return Err("it names several hosts, and one is meant".to_owned());
+        }
+        let (host, port) = self.host_and_port(default_port)?;
+        Ok(format!("{host}:{port}"))
+    }
+
+    /// What is asked for of a server: the path as it is.
+    #[cfg(feature = "http")]
+    pub(super) fn request_path(&self) -> String {
+        match self.uri.path().as_str() {
+            "" => "/".to_owned(),
+            path => path.to_owned(),
+        }
+    }
+
     fn first_host(&self, default_port: u16) -> Result<(String, u16), String> {
+        let (host, port) = self.host_and_port(default_port)?;
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        Ok((host.to_owned(), port))
+    }
+
+    fn host_and_port(&self, default_port: u16) -> Result<(&str, u16), String> {
         let authority = self.uri.authority().ok_or("it has no host")?;
-        let host = authority
-            .host()
-            .trim_start_matches('[')
-            .trim_end_matches(']');
-        if host.is_empty() {
+        let host = authority.host();
+        if matches!(host, "" | "[]") {
             return Err("it has no host".to_owned());
         }
         let port = match authority.port().map(fluent_uri::pct_enc::EStr::as_str) {
@@ -123,7 +145,7 @@ impl Address {
                 .filter(|port| *port != 0)
                 .ok_or_else(|| format!("{port} is no port"))?,
         };
-        Ok((host.to_owned(), port))
+        Ok((host, port))
     }
 
     /// The path of a file.
@@ -164,6 +186,17 @@ impl Address {
             return Err(format!("there are two places for one secret: {hint}"));
         }
         Ok(file.or(credential).map(Secret::new))
+    }
+
+    /// All options whose names begin with `prefix`: the rest of the name, and the value.
+    #[cfg(feature = "http")]
+    pub(super) fn options_named(&mut self, prefix: &str) -> Vec<(String, String)> {
+        let taken = self
+            .options
+            .extract_if(.., |(name, _)| name.starts_with(prefix));
+        taken
+            .map(|(mut name, value)| (name.split_off(prefix.len()), value))
+            .collect()
     }
 
     /// An error if an option is left.
@@ -230,7 +263,7 @@ fn prepared(text: &str) -> (String, Vec<String>) {
 }
 
 /// Text of a query: percent-decoded, as UTF-8.
-fn decode(text: &str) -> Result<String, String> {
+pub(super) fn decode(text: &str) -> Result<String, String> {
     let encoded = fluent_uri::pct_enc::EStr::<fluent_uri::pct_enc::encoder::Query>::new(text)
         .ok_or("its query is no query")?;
     encoded

@@ -4,13 +4,18 @@
 //! * [`syslog`]: those that speak syslog.
 //! * [`StreamOptions`]: what every URL may say of the lines that go there.
 //! * [`TlsTarget`]: what they may say of whom to trust, if they are reached with TLS.
+//! * `http`: those that speak HTTP; `otlp`: what the environment says of a collector.
 //! * [`address`]: URLs, and the options in their queries.
 
 mod address;
+#[cfg(feature = "http")]
+mod http;
 mod journald;
 mod kafka;
 mod nats;
 mod options;
+#[cfg(feature = "http")]
+mod otlp;
 mod syslog;
 mod tls;
 
@@ -25,6 +30,8 @@ use std::time::Duration;
 use crate::schema::{Envelope, Format, escape};
 use address::Address;
 pub(crate) use address::redacted;
+#[cfg(feature = "http")]
+pub use http::{BodyShape, HttpDialect, HttpTarget, Login, SplunkTarget};
 pub use journald::JournaldTarget;
 pub use kafka::{KafkaLogin, KafkaTarget, SaslMechanism};
 pub use nats::{NatsLogin, NatsTarget};
@@ -47,6 +54,9 @@ pub enum Target {
     Kafka(Box<KafkaTarget>),
     /// Servers of NATS.
     Nats(Box<NatsTarget>),
+    /// A counterpart that speaks HTTP.
+    #[cfg(feature = "http")]
+    Http(Box<HttpTarget>),
 }
 
 /// See [`Target::File`].
@@ -216,8 +226,18 @@ impl Target {
                 built_with(cfg!(feature = "nats"), "nats")?;
                 Self::Nats(Box::new(NatsTarget::of(address)?))
             }
+            #[cfg(feature = "http")]
+            scheme if speaks_http(scheme) => {
+                let variable = |name: &str| std::env::var(name).ok();
+                Self::Http(Box::new(HttpTarget::of(address, &variable)?))
+            }
+            #[cfg(not(feature = "http"))]
+            scheme if speaks_http(scheme) => {
+                return built_with(false, "http").map(|()| Self::Stdout);
+            }
             other => {
-                let known = "stdout, file, syslog, syslog+udp, syslog+tcp, syslog+tls, journald, kafka and nats are";
+                let known = "stdout, file, syslog, syslog+udp, syslog+tcp, syslog+tls, journald, kafka and nats, and otlp, webhook, \
+                             elasticsearch, opensearch, splunk and loki with +http or +https are";
                 return Err(format!("{other} is not supported; {known}"));
             }
         })
@@ -229,6 +249,8 @@ impl Target {
         match self {
             Self::Stdout | Self::File(_) | Self::Syslog(_) => None,
             Self::Journald(_) | Self::Kafka(_) | Self::Nats(_) => Some(Format::Json),
+            #[cfg(feature = "http")]
+            Self::Http(http) => Some(http.default_format()),
         }
     }
 
@@ -243,6 +265,8 @@ impl Target {
             _ if format == Format::Text => {
                 Err("text is for people; it takes json, ocsf, cef or otlp".to_owned())
             }
+            #[cfg(feature = "http")]
+            Self::Http(http) => http.takes(format),
             _ => Ok(()),
         }
     }
@@ -257,6 +281,8 @@ impl Target {
             Self::Journald(journald) => escape(journald.name().as_bytes()).into_owned(),
             Self::Kafka(kafka) => escape(kafka.name().as_bytes()).into_owned(),
             Self::Nats(nats) => escape(nats.name().as_bytes()).into_owned(),
+            #[cfg(feature = "http")]
+            Self::Http(http) => escape(http.name().as_bytes()).into_owned(),
         }
     }
 
@@ -270,6 +296,8 @@ impl Target {
             Self::Journald(_) => "journald",
             Self::Kafka(_) => "kafka",
             Self::Nats(_) => "nats",
+            #[cfg(feature = "http")]
+            Self::Http(http) => http.kind(),
         }
     }
 
@@ -280,6 +308,8 @@ impl Target {
             Self::Syslog(syslog) => Some(&syslog.envelope),
             Self::Journald(journald) => Some(&journald.envelope),
             Self::Stdout | Self::File(_) | Self::Kafka(_) | Self::Nats(_) => None,
+            #[cfg(feature = "http")]
+            Self::Http(_) => None,
         }
     }
 
@@ -338,6 +368,20 @@ fn built_with(is_there: bool, feature: &str) -> Result<(), String> {
             "this socktrace was built without it (the feature {feature})"
         ))
     }
+}
+
+/// Whether the scheme of a URL is that of a counterpart that speaks HTTP.
+fn speaks_http(scheme: &str) -> bool {
+    let known = [
+        "otlp",
+        "webhook",
+        "elasticsearch",
+        "opensearch",
+        "splunk",
+        "loki",
+    ];
+    let (dialect, carrier) = scheme.split_once('+').unwrap_or((scheme, ""));
+    scheme == "otlp" || (known.contains(&dialect) && matches!(carrier, "http" | "https"))
 }
 
 /// Whether `spec` begins as RFC 3986 §3.1 says a URL with an authority does.
