@@ -14,6 +14,8 @@ pub mod enrich;
 #[cfg(feature = "history")]
 pub mod history;
 pub mod incident;
+#[cfg(feature = "kernel")]
+mod memory;
 pub mod metrics;
 pub mod model;
 pub mod schema;

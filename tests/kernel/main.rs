@@ -20,6 +20,7 @@ mod holders;
 mod incidents;
 mod leaks;
 mod lines;
+mod losses;
 mod metrics;
 mod names;
 mod namespaces;
@@ -79,6 +80,7 @@ const OTHERS: [&[Case]; 17] = [
     names::CASES,
     heals::CASES,
     healthy::CASES,
+    losses::CASES,
     progress::CASES,
     startup::CASES,
     traps::CASES,

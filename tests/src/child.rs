@@ -24,6 +24,10 @@ pub enum Signal {
     Usr1,
     /// `SIGKILL`.
     Kill,
+    /// `SIGSTOP`: it does nothing until it is resumed.
+    Halt,
+    /// `SIGCONT`.
+    Resume,
 }
 
 impl Signal {
@@ -34,6 +38,8 @@ impl Signal {
             Self::Hup => libc::SIGHUP,
             Self::Usr1 => libc::SIGUSR1,
             Self::Kill => libc::SIGKILL,
+            Self::Halt => libc::SIGSTOP,
+            Self::Resume => libc::SIGCONT,
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::cli::FindingGate;
 use crate::clock::{self, Clock as _};
 use crate::enrich::Enricher;
 use crate::incident::{Incidents, IncidentsConfig};
+use crate::memory;
 use crate::metrics::{Tally, Vitals};
 use crate::model::{Leak, Status, StatusReason};
 
@@ -96,7 +97,9 @@ fn report(
     overflowed: &AtomicU64,
     vitals: Option<&Vitals>,
 ) {
+    let mut burst = Burst::default();
     while let Some(message) = messages.blocking_recv() {
+        burst.count(&message);
         tell(message, &mut desk, vitals);
         // Most messages may be held back and add nothing to what waits.
         for _ in 1..QUEUE {
@@ -106,6 +109,7 @@ fn report(
             let Ok(message) = messages.try_recv() else {
                 break;
             };
+            burst.count(&message);
             tell(message, &mut desk, vitals);
         }
         overflowed.store(desk.incidents.overflowed(), Ordering::Relaxed);
@@ -120,6 +124,31 @@ fn report(
     #[cfg(feature = "history")]
     if let Some(keeper) = desk.keeper {
         keeper.finish();
+    }
+}
+
+/// Leaks told in quick succession. A second after the last of very many, what they took is given back.
+#[derive(Default)]
+struct Burst {
+    /// Since memory was given back.
+    leaks: usize,
+    /// Since the last look.
+    recent: usize,
+}
+
+impl Burst {
+    fn count(&mut self, message: &Message) {
+        match message {
+            Message::Leak(_) => self.recent += 1,
+            Message::Look => {
+                if self.recent == 0 && self.leaks >= QUEUE {
+                    memory::trim();
+                    self.leaks = 0;
+                }
+                self.leaks += std::mem::take(&mut self.recent);
+            }
+            Message::Status(_) | Message::Reopen => {}
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use socktrace_common::counters::Counters;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::{Receiver, channel};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::intake::Intake;
@@ -18,6 +18,7 @@ use super::{Failure, incidents_config, metrics, tracker_config};
 use crate::cli::{Exit, FindingGate, RunSettings};
 use crate::clock::{self, Clock as _};
 use crate::decode::{gap_record, mark_record};
+use crate::memory;
 use crate::metrics::{Counted, Vitals};
 use crate::model::{BootTime, Gap, GapPlace, HookReport, Mark, Question, Status, StatusReason};
 use crate::service::Manager;
@@ -41,6 +42,7 @@ const RETRY: Duration = Duration::from_millis(20);
 
 /// Runs until stopped.
 pub(super) fn execute(settings: RunSettings) -> Result<Exit, Failure> {
+    memory::settle();
     let host = live::host();
     let listener = metrics::listen(settings.metrics)?;
     let mut kernel = live::load(Mode::Run, settings.leak_after, &settings.kernel)?;
@@ -106,13 +108,17 @@ enum Job {
     Truth { asked: Vec<Question> },
 }
 
-/// What the kernel said.
-#[derive(Default)]
-struct Answer {
-    records: Vec<u8>,
+/// What the kernel says, in pieces: of a hundred thousand sockets it is a good deal, and the ring is to be
+/// read meanwhile.
+enum Answer {
+    /// Whole records.
+    Records(Vec<u8>),
     /// How many network namespaces' accept queues could not be read that could be before.
-    unread: u64,
+    Unread(u64),
 }
+
+/// How many pieces may wait.
+const PIECES: usize = 16;
 
 /// Asks the kernel on a thread of its own: a walk or a reading must not hold up the ring.
 struct Asker;
@@ -120,24 +126,24 @@ struct Asker;
 impl Asker {
     fn start(
         mut iterators: Iterators,
-    ) -> io::Result<(std::sync::mpsc::Sender<Job>, UnboundedReceiver<Answer>)> {
+    ) -> io::Result<(std::sync::mpsc::Sender<Job>, Receiver<Answer>)> {
         let (jobs, waiting) = std::sync::mpsc::channel();
-        // One job is in flight at a time, and so one answer.
-        let (answer, answers) = unbounded_channel();
+        let (answer, answers) = channel(PIECES);
         std::thread::Builder::new()
             .name("asker".to_owned())
             .spawn(move || {
+                // An error means that nobody listens any more, and then there are no more jobs.
+                let mut tell = |records: &[u8]| {
+                    let _ = answer.blocking_send(Answer::Records(records.to_vec()));
+                };
                 while let Ok(job) = waiting.recv() {
-                    let mut said = Answer::default();
                     match job {
-                        Job::Walk { older_than } => iterators.walk(older_than, &mut said.records),
+                        Job::Walk { older_than } => iterators.walk(older_than, &mut tell),
                         Job::Truth { asked } => {
-                            let unread = iterators.truth(&asked, &mut said.records);
-                            said.unread = unread.iter().filter(|unread| unread.new).count() as u64;
+                            let unread = iterators.truth(&asked, &mut tell);
+                            let new = unread.iter().filter(|unread| unread.new).count();
+                            let _ = answer.blocking_send(Answer::Unread(new as u64));
                         }
-                    }
-                    if answer.send(said).is_err() {
-                        return;
                     }
                 }
             })?;
@@ -167,7 +173,7 @@ impl Agent<'_> {
     async fn watch(
         &mut self,
         ring: &mut Ring,
-        mut answers: UnboundedReceiver<Answer>,
+        mut answers: Receiver<Answer>,
         hooks: Vec<HookReport>,
     ) -> io::Result<()> {
         let mut signals = Signals::new()?;
@@ -203,14 +209,18 @@ impl Agent<'_> {
                     self.feed_batch(&batch);
                     batch.clear();
                 }
-                Some(answer) = answers.recv() => {
-                    // What the answer shows gone was told in the ring before it went (the programs send
-                    // a release first and forget the socket then): that comes first, or nobody would
-                    // know who closed it.
-                    self.drain(ring, &mut batch);
-                    self.feed(&answer.records);
-                    self.intake.gaps.lost(Gap { place: GapPlace::Queues, lost: answer.unread });
-                }
+                Some(answer) = answers.recv() => match answer {
+                    Answer::Records(records) => {
+                        // What the answer shows gone was told in the ring before it went (the programs send
+                        // a release first and forget the socket then): that comes first, or nobody would
+                        // know who closed it.
+                        self.drain(ring, &mut batch);
+                        self.feed(&records);
+                    }
+                    Answer::Unread(lost) => {
+                        self.intake.gaps.lost(Gap { place: GapPlace::Queues, lost });
+                    }
+                },
                 _ = look.tick() => self.look().await,
                 () = sleep(wait) => self.tick(),
             }

@@ -87,6 +87,19 @@ pub enum Action {
 /// Tables are iterated, and a replay has to do that in the same order: the hash has no random key.
 type Table<V> = HashMap<Cookie, V, BuildHasherDefault<NumberHasher>>;
 
+/// Reports for which room is kept when there are none.
+const KEEP: usize = 64;
+
+/// Whether what is known of sockets may be another after this event.
+fn may_change_sockets(event: &Event) -> bool {
+    !matches!(
+        event,
+        Event::Connect(_)
+            | Event::Gap(_)
+            | Event::Mark(Mark::Tick | Mark::WalkBegin | Mark::WalkEnd { .. })
+    )
+}
+
 /// The tracker. After every call of a `handle_` function call [`Self::poll_action`] until it
 /// returns `None`.
 #[derive(Debug)]
@@ -135,7 +148,9 @@ impl Tracker {
 
     /// Takes a record.
     pub fn handle_event(&mut self, record: &Record) {
-        self.settle();
+        if may_change_sockets(&record.event) {
+            self.settle();
+        }
         let at = record.at;
         match &record.event {
             Event::Suspect(suspect) if suspect.asked => self.on_answer(at, suspect),
@@ -171,7 +186,7 @@ impl Tracker {
 
     /// The next thing to do, if there is one. At most one walk or reading is in flight.
     pub fn poll_action(&mut self) -> Option<Action> {
-        if let Some(mut leak) = self.ready.pop_front().or_else(|| self.next_pending()) {
+        if let Some(mut leak) = self.next_ready().or_else(|| self.next_pending()) {
             if leak.kind == Kind::Unaccepted {
                 leak.queue = self.acceptors.queue(&leak.socket);
             }
@@ -244,6 +259,15 @@ impl Tracker {
         while let Some(leak) = self.next_pending() {
             self.ready.push_back(leak);
         }
+    }
+
+    fn next_ready(&mut self) -> Option<Leak> {
+        let leak = self.ready.pop_front();
+        if leak.is_none() && self.ready.capacity() > KEEP {
+            // The burst is over.
+            self.ready = VecDeque::new();
+        }
+        leak
     }
 
     fn next_pending(&mut self) -> Option<Leak> {

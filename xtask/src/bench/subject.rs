@@ -169,7 +169,7 @@ pub(super) fn peer(name: &str) -> Option<PathBuf> {
 }
 
 /// The last line of a file that may be large.
-fn last_line(path: &Path) -> Option<Value> {
+pub(super) fn last_line(path: &Path) -> Option<Value> {
     use std::io::{Read as _, Seek as _, SeekFrom};
     let mut file = fs::File::open(path).ok()?;
     let len = file.metadata().ok()?.len();
@@ -181,7 +181,7 @@ fn last_line(path: &Path) -> Option<Value> {
 }
 
 /// The sum over all places in a `socktrace.status` line.
-fn lost_of_status(line: &Value) -> u64 {
+pub(super) fn lost_of_status(line: &Value) -> u64 {
     let lost = line
         .pointer("/socktrace/status/lost")
         .and_then(Value::as_object);

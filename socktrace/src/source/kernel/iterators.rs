@@ -21,8 +21,8 @@ use crate::clock::{self, Clock as _};
 use crate::decode::mark_record;
 use crate::model::{BootTime, Mark, Question};
 
-/// Reading goes a little further at a time than the kernel's own buffer (8 pages).
-const READ: usize = 64 * 1024;
+/// Takes some whole records, as they come. There may be many more than fit in memory well.
+type Take<'a> = dyn FnMut(&[u8]) + 'a;
 
 /// How many sockets can be asked after in one walk: the size of the programs' table of questions.
 const QUESTIONS: usize = 4096;
@@ -133,69 +133,65 @@ impl Iterators {
         self.pid_level
     }
 
-    /// Writes the records of a walk, marks included: suspects since before `older_than` that have
+    /// Gives the records of a walk, marks included: suspects since before `older_than` that have
     /// not been told, and those that have moved.
-    pub fn walk(&mut self, older_than: BootTime, into: &mut Vec<u8>) {
+    pub fn walk(&mut self, older_than: BootTime, take: &mut Take<'_>) {
         let clock = clock::System;
-        into.extend_from_slice(&mark_record(clock.boot(), Mark::WalkBegin));
+        take(&mark_record(clock.boot(), Mark::WalkBegin));
         let control = WalkControl {
             older_than_ns: older_than.0,
             ns_per_jiffy: self.ns_per_jiffy,
             ..WalkControl::default()
         };
-        let oldest_young = match self.run_walk(control, into) {
+        let oldest_young = match self.run_walk(control, take) {
             Ok(control) if control.oldest_young_ns == 0 => None,
             Ok(control) => Some(BootTime(control.oldest_young_ns)),
             // What was not walked is as young as can be: it is looked for again in time.
             Err(_) => Some(clock.boot()),
         };
-        into.extend_from_slice(&mark_record(clock.boot(), Mark::WalkEnd { oldest_young }));
+        take(&mark_record(clock.boot(), Mark::WalkEnd { oldest_young }));
     }
 
-    /// Writes the records of a reading of the truth, marks included. `asked` are sockets to be told
+    /// Gives the records of a reading of the truth, marks included. `asked` are sockets to be told
     /// of if nobody holds them, or in any case, as long as the kernel's table still has them.
     ///
     /// Returns the network namespaces whose accept queues could not be read. The reading is complete all
     /// the same: of a connection there that has been told of before, the kernel's table still tells.
-    pub fn truth(&mut self, asked: &[Question], into: &mut Vec<u8>) -> Vec<Unread> {
+    pub fn truth(&mut self, asked: &[Question], take: &mut Take<'_>) -> Vec<Unread> {
         let clock = clock::System;
-        into.extend_from_slice(&mark_record(clock.boot(), Mark::TruthBegin));
+        take(&mark_record(clock.boot(), Mark::TruthBegin));
         let mut unread = Vec::new();
-        let complete = self.read_truth(asked, into, &mut unread).is_ok();
-        into.extend_from_slice(&mark_record(clock.boot(), Mark::TruthEnd { complete }));
+        let complete = self.read_truth(asked, take, &mut unread).is_ok();
+        take(&mark_record(clock.boot(), Mark::TruthEnd { complete }));
         unread
     }
 
-    /// Gives the records of one look at who holds what to `take`, some whole ones at a time; whether it came
-    /// to its end, and the network namespaces whose accept queues could not be read.
-    pub fn look(&mut self, take: &mut dyn FnMut(&[u8])) -> (bool, Vec<Unread>) {
-        let mut survey = Survey::default();
+    /// Gives the records of one look at who holds what to `take`; whether it came to its end, and the network
+    /// namespaces whose accept queues could not be read.
+    pub fn look(&mut self, take: &mut Take<'_>) -> (bool, Vec<Unread>) {
         let mut unread = Vec::new();
-        let held = open_iter(self.task_file.as_fd()).and_then(|file| {
-            each_read(file, &mut |records| {
-                survey.take(records, false);
-                take(records);
-            })
-        });
-        let mut queued = Vec::new();
-        let read = held.and_then(|()| self.read_queues(&survey, &[], &mut queued, &mut unread));
-        take(&queued);
+        let read = self.read_truth(&[], take, &mut unread);
         (read.is_ok(), unread)
     }
 
     fn read_truth(
         &mut self,
         asked: &[Question],
-        into: &mut Vec<u8>,
+        take: &mut Take<'_>,
         unread: &mut Vec<Unread>,
     ) -> io::Result<()> {
-        let start = into.len();
-        run(&self.task_file, into)?;
-        let mut survey = Survey::default();
-        survey.take(into.get(start..).unwrap_or_default(), true);
-        let queues = into.len();
-        self.read_queues(&survey, asked, into, unread)?;
-        survey.take(into.get(queues..).unwrap_or_default(), true);
+        // Which sockets were seen need not be remembered if none is asked for.
+        let mut survey = Survey::new(!asked.is_empty());
+        run(&self.task_file, &mut |records| {
+            survey.take(records);
+            take(records);
+        })?;
+        let mut queued = Survey::new(!asked.is_empty());
+        self.read_queues(&survey, asked, unread, &mut |records| {
+            queued.take(records);
+            take(records);
+        })?;
+        survey.seen.extend(queued.seen);
         let unseen: Vec<_> = asked
             .iter()
             .filter(|question| question.always || !survey.seen.contains(&question.cookie))
@@ -212,7 +208,7 @@ impl Iterators {
                     asking: 1,
                     ..WalkControl::default()
                 },
-                into,
+                take,
             );
             for kaddr in asked() {
                 // Every question was just put there.
@@ -229,19 +225,19 @@ impl Iterators {
         &mut self,
         survey: &Survey,
         asked: &[Question],
-        into: &mut Vec<u8>,
         unread: &mut Vec<Unread>,
+        take: &mut Take<'_>,
     ) -> io::Result<()> {
         let is_home = |netns: &u32| self.home.is_none_or(|home| home == *netns);
         if survey.busy.keys().any(is_home) || survey.unseen(asked).next().is_some() {
-            run(&self.tcp, into)?;
+            run(&self.tcp, take)?;
         }
         let before = std::mem::take(&mut self.unread);
         for (netns, pids) in survey.busy.iter().filter(|(netns, _)| !is_home(netns)) {
             let file = netns::open(*netns, pids)
                 .and_then(|ns| netns::within(&ns, || open_iter(self.tcp.as_fd())));
             match file {
-                Ok(file) => read_all(file, into)?,
+                Ok(file) => read_all(file, take)?,
                 // Their listener has ended with them, and what waited there too.
                 Err(_) if pids.iter().all(|pid| netns::is_gone(*pid)) => {}
                 Err(reason) => unread.push(Unread {
@@ -255,11 +251,11 @@ impl Iterators {
         Ok(())
     }
 
-    fn run_walk(&mut self, control: WalkControl, into: &mut Vec<u8>) -> io::Result<WalkControl> {
+    fn run_walk(&mut self, control: WalkControl, take: &mut Take<'_>) -> io::Result<WalkControl> {
         self.control
             .set(0, Control(control), 0)
             .map_err(io::Error::other)?;
-        run(&self.suspects, into)?;
+        run(&self.suspects, take)?;
         let Control(control) = self.control.get(&0, 0).map_err(io::Error::other)?;
         Ok(control)
     }
@@ -267,7 +263,7 @@ impl Iterators {
     /// Runs an iterator to find out how deep our pid namespace is, and how long a jiffy is: the kernel started counting them 300 s below the wrap of 32
     /// bits (`INITIAL_JIFFIES`, include/linux/jiffies.h), and has counted HZ a second since.
     pub(super) fn measure(&mut self) -> io::Result<()> {
-        let control = self.run_walk(WalkControl::default(), &mut Vec::new())?;
+        let control = self.run_walk(WalkControl::default(), &mut |_| {})?;
         self.ns_per_jiffy = ns_per_jiffy(control.jiffies, clock::monotonic_ns());
         self.pid_level = u32::try_from(control.pid_level).unwrap_or(0);
         Ok(())
@@ -275,48 +271,34 @@ impl Iterators {
 }
 
 /// Runs an iterator to its end.
-fn run(link: &OwnedFd, into: &mut Vec<u8>) -> io::Result<()> {
-    read_all(open_iter(link.as_fd())?, into)
+fn run(link: &OwnedFd, take: &mut Take<'_>) -> io::Result<()> {
+    read_all(open_iter(link.as_fd())?, take)
 }
 
-/// Reads an opened iterator to its end.
-fn read_all(mut run: File, into: &mut Vec<u8>) -> io::Result<()> {
+/// Reads an opened iterator to its end. The kernel hands out whole records where there is room for all that
+/// it has made.
+fn read_all(mut run: File, take: &mut Take<'_>) -> io::Result<()> {
+    let mut buffer = vec![0; made_at_once()];
     loop {
-        let filled = into.len();
-        into.resize(filled + READ, 0);
-        let read = read_some(&mut run, into.get_mut(filled..).unwrap_or_default());
-        into.truncate(filled + *read.as_ref().unwrap_or(&0));
-        if read? == 0 {
-            return Ok(());
-        }
-    }
-}
-
-/// The same, given to `take` as it comes. The kernel hands out whole records where there is room for all
-/// that it has made, which is less than [`READ`].
-fn each_read(mut run: File, take: &mut dyn FnMut(&[u8])) -> io::Result<()> {
-    let mut buffer = vec![0; READ];
-    loop {
-        match read_some(&mut run, &mut buffer)? {
-            0 => return Ok(()),
-            read => take(buffer.get(..read).unwrap_or_default()),
-        }
-    }
-}
-
-/// Reads once; 0 at the end.
-fn read_some(run: &mut File, into: &mut [u8]) -> io::Result<usize> {
-    loop {
-        match run.read(into) {
+        match run.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(read) => take(buffer.get(..read).unwrap_or_default()),
             // The kernel asks for another try when its own page was full or a task was in the way.
             Err(error)
                 if matches!(
                     error.kind(),
                     io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock
                 ) => {}
-            result => return result,
+            Err(error) => return Err(error),
         }
     }
+}
+
+/// How much an iterator makes at a time: 8 pages (`bpf_seq_read`, kernel/bpf/bpf_iter.c).
+fn made_at_once() -> usize {
+    // SAFETY: sysconf only reads its argument.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    8 * usize::try_from(page).unwrap_or(0).max(4096)
 }
 
 /// Nanoseconds a jiffy, from `jiffies_64` and the monotonic clock at one moment; 0 if no HZ fits.

@@ -15,6 +15,7 @@ use super::pids::{self, PidNamespace};
 use super::ring::Ring;
 use super::tables::Tables;
 use super::{privilege, reports, steady, sys};
+use crate::memory;
 use crate::model::HookReport;
 use crate::source::hooks::{AcceptHook, HookOverrides, IoHook, ReleaseHook, StateHook};
 
@@ -163,7 +164,7 @@ impl Loader<'_> {
         self.hooks.extend(reports::iterators());
         // Given back before the ring buffer is mapped, which counts as memory of this process.
         drop(self.btf);
-        sys::trim_heap();
+        memory::trim();
         let ring = Ring::new(&mut ebpf).map_err(|reason| LoadError::Map {
             what: "the ring buffer",
             reason,

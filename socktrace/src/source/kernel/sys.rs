@@ -170,12 +170,3 @@ pub(super) fn open_nothing() -> io::Result<()> {
     }
     Ok(())
 }
-
-/// Gives memory freed by the reading of BTF back to the system.
-pub(super) fn trim_heap() {
-    #[cfg(target_env = "gnu")]
-    // SAFETY: malloc_trim has no preconditions.
-    unsafe {
-        libc::malloc_trim(0);
-    }
-}

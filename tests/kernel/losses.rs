@@ -1,0 +1,116 @@
+//! What is lost is counted, one by one.
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+
+use serde_json::Value;
+use socktrace_tests::agent::Agent;
+use socktrace_tests::child::Signal;
+use socktrace_tests::json::{field, text};
+use socktrace_tests::log::Line;
+
+use crate::Case;
+use crate::expect::FOUND;
+use crate::lines::is_between;
+use crate::stage::Stage;
+
+pub(crate) const CASES: &[Case] = &[(
+    "losses::a_reader_that_cannot_keep_up_counts_what_it_misses",
+    all_are_counted,
+)];
+
+/// Some five thousand records: many times what the small ring holds.
+const CONNECTIONS: usize = 400;
+
+/// Two agents trace the same connections. One of them is stopped meanwhile, and its ring is small: what it
+/// tells and what it says it has lost is together what the other one tells.
+fn all_are_counted(stage: &Stage) {
+    let all = stage.tracing_with(&["--ring-size", "16777216"]);
+    let slow = stage.tracing_with(&["--ring-size", "65536"]);
+    let mut watches = [all.watch_from_start(), slow.watch_from_start()];
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let first = connect(&listener);
+    for watch in &mut watches {
+        watch.expect("the end of the first connection", FOUND, |line| {
+            is_end(line, first)
+        });
+    }
+    slow.signal(Signal::Halt);
+    for _ in 0..CONNECTIONS {
+        connect(&listener);
+    }
+    slow.signal(Signal::Resume);
+    // By then the ring is empty again, so that of this one nothing is lost.
+    watches[1].expect("a status that tells of losses", FOUND, |line| {
+        lost(line, "ring") > 0
+    });
+    let last = connect(&listener);
+    for watch in &mut watches {
+        watch.expect("the last connection", FOUND, |line| is_begin(line, last));
+    }
+    let [(told, none, missed), (told_by_slow, lost, missed_by_slow)] =
+        [&all, &slow].map(|agent| account(agent, first, last));
+    assert_eq!(none, 0, "the large ring was large enough");
+    assert!(
+        told >= 10 * CONNECTIONS as u64 && lost > told / 2,
+        "{told} told, {lost} lost"
+    );
+    // What a program did not see is in no ring.
+    assert!(
+        told.abs_diff(told_by_slow + lost) <= missed + missed_by_slow,
+        "{told} told by one; {told_by_slow} told and {lost} lost by the other; missed {missed} and {missed_by_slow}"
+    );
+}
+
+/// A connection that is over: the ends of its client and of its server.
+fn connect(listener: &TcpListener) -> (SocketAddr, SocketAddr) {
+    let to = listener.local_addr().expect("an address");
+    let client = TcpStream::connect(to).expect("a client");
+    let ends = (client.local_addr().expect("an address"), to);
+    let server = listener.accept().expect("a server");
+    drop(client);
+    drop(server);
+    ends
+}
+
+fn at_server(line: &Value, (client, server): (SocketAddr, SocketAddr)) -> bool {
+    is_between(line, &server.to_string(), &client.to_string())
+}
+
+fn is_change(line: &Value, old: &str, new: &str) -> bool {
+    text(line, "event.action") == "socket.state_change"
+        && text(line, "socktrace.socket.old_state") == old
+        && text(line, "socktrace.socket.state") == new
+}
+
+fn is_begin(line: &Value, ends: (SocketAddr, SocketAddr)) -> bool {
+    at_server(line, ends) && is_change(line, "SYN_RECV", "ESTABLISHED")
+}
+
+fn is_end(line: &Value, ends: (SocketAddr, SocketAddr)) -> bool {
+    at_server(line, ends) && is_change(line, "LAST_ACK", "CLOSE")
+}
+
+fn lost(line: &Value, place: &str) -> u64 {
+    field(field(line, "socktrace.status.lost"), place)
+        .as_u64()
+        .unwrap_or(0)
+}
+
+/// How many events were told between the two connections, and how many lost and missed in all.
+fn account(
+    agent: &Agent,
+    first: (SocketAddr, SocketAddr),
+    last: (SocketAddr, SocketAddr),
+) -> (u64, u64, u64) {
+    let lines: Vec<Arc<Line>> = agent.stop(Signal::Term);
+    let is_event = |line: &&Arc<Line>| text(&line.value, "event.action") != "socktrace.status";
+    let told = lines
+        .iter()
+        .skip_while(|line| !is_end(&line.value, first))
+        .take_while(|line| !is_begin(&line.value, last))
+        .filter(is_event)
+        .count();
+    let end = &lines.last().expect("a status").value;
+    (told as u64, lost(end, "ring"), lost(end, "missed"))
+}
