@@ -5,6 +5,7 @@
 mod bench;
 mod build;
 mod clock;
+mod dist;
 mod fuzz;
 mod licences;
 mod lint;
@@ -62,6 +63,12 @@ enum Command {
     Test,
     /// rustfmt, clippy and rustdoc without a warning
     Lint,
+    /// Make the Debian package and the archive with a static program, in target/dist
+    Dist {
+        /// Check what has become of them; the static program is built quickly, not to be released
+        #[arg(long)]
+        check: bool,
+    },
     /// Fuzz what reads bytes, for a bounded time
     Fuzz {
         /// Seconds for each target
@@ -102,6 +109,8 @@ fn main() -> ExitCode {
         Command::Run { arguments } => run::command(&arguments),
         Command::Test => test::command(),
         Command::Lint => lint::command(),
+        Command::Dist { check: false } => dist::command(),
+        Command::Dist { check: true } => dist::test(),
         Command::Fuzz { seconds } => fuzz::command(seconds),
         Command::Bench(options) => bench::command(&options),
         Command::Load { load } => bench::load(load),

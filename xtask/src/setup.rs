@@ -16,7 +16,7 @@ use crate::{python, quiet, shell, validate, vm};
 type Package = (&'static str, fn() -> bool);
 
 /// What the tests need besides the build's needs.
-const TEST_PACKAGES: [Package; 18] = [
+const TEST_PACKAGES: [Package; 22] = [
     ("gcc", || has_program("gcc")),
     ("g++", || has_program("g++")),
     ("libc6-dev", has_static_libc),
@@ -37,10 +37,18 @@ const TEST_PACKAGES: [Package; 18] = [
     ("rsyslog-gnutls", has_gnutls_driver),
     ("openssl", || has_program("openssl")),
     ("nats-server", || has_program("nats-server")),
+    // What the packages that `dist` makes are looked at with.
+    ("lintian", || has_program("lintian")),
+    ("man-db", || has_program("man")),
+    MUSL,
+    ("systemd", || has_program("systemd-analyze")),
     ("debian-archive-keyring", || {
         Path::new("/usr/share/keyrings/debian-archive-keyring.gpg").exists()
     }),
 ];
+
+/// The compiler for what the static program has of C.
+const MUSL: Package = ("musl-tools", || has_program("musl-gcc"));
 
 /// What `bench` compares with.
 const PEERS: [Package; 4] = [
@@ -130,8 +138,36 @@ pub(crate) fn tests() -> Result<()> {
     fetched()
 }
 
+/// Makes sure that packages can be made.
+pub(crate) fn dist() -> Result<()> {
+    build()?;
+    let (package, is_there) = MUSL;
+    if !is_there() {
+        if !can_use_apt() {
+            bail!("the static program needs {package}; install it (as root, on Debian or Ubuntu)");
+        }
+        install(&[package])?;
+    }
+    rustup_target(&crate::dist::static_target())
+}
+
+/// The standard library for a target.
+fn rustup_target(target: &str) -> Result<()> {
+    let toolchain = env::var("RUSTUP_TOOLCHAIN")
+        .with_context(|| format!("install the standard library for {target}"))?;
+    let mut rustup = Command::new("rustup");
+    let installed =
+        shell::read(rustup.args(["target", "list", "--installed", "--toolchain", &toolchain]))?;
+    if installed.lines().any(|line| line == target) {
+        return Ok(());
+    }
+    let mut rustup = Command::new("rustup");
+    shell::run(rustup.args(["target", "add", "--toolchain", &toolchain, target]))
+}
+
 /// What comes from elsewhere than the distribution.
 fn fetched() -> Result<()> {
+    rustup_target(&crate::dist::static_target())?;
     python::setup()?;
     validate::setup()?;
     vm::setup()

@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use crate::clock::Stopwatch;
-use crate::{bench, build, fuzz, licences, lint, setup, shell, tidy, validate, vm};
+use crate::{bench, build, dist, fuzz, licences, lint, setup, shell, tidy, validate, vm};
 
 /// How long each fuzz target runs.
 const FUZZ_SECONDS: u32 = 5;
@@ -23,7 +23,7 @@ struct Step {
     run: fn() -> Result<()>,
 }
 
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     Step {
         name: "setup",
         run: setup::tests,
@@ -51,6 +51,10 @@ const STEPS: [Step; 11] = [
     Step {
         name: "validate",
         run: validate::command,
+    },
+    Step {
+        name: "packages",
+        run: dist::test,
     },
     Step {
         name: "kernel, this machine",

@@ -42,6 +42,12 @@ pub use settings::{
 };
 pub use values::Moment;
 
+/// All flags and their explanations, for man pages and completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    args::Args::command()
+}
+
 /// Settings from the program's arguments, its own name first, and from the configuration below them.
 ///
 /// # Errors

@@ -19,7 +19,7 @@ pub(super) fn line(paint: Paint, time: &str, status: &Status) -> String {
     )
 }
 
-/// `fallback  accept        kretprobe/inet_csk_accept  — accepts above maxactive are missed; cure`.
+/// `fallback  accept               kretprobe/inet_csk_accept  — accepts above maxactive are missed; cure`.
 pub(super) fn hook(paint: Paint, hook: &HookReport) -> String {
     let colour = match hook.support {
         Support::Ok => Colour::Green,
@@ -32,7 +32,7 @@ pub(super) fn hook(paint: Paint, hook: &HookReport) -> String {
     } else {
         escape(hook.used.as_bytes())
     };
-    let mut line = format!("{word}  {:<14}  {used:<34}", hook.purpose);
+    let mut line = format!("{word}  {:<19}  {used:<34}", hook.purpose);
     let remarks = hook_remarks(hook);
     if !remarks.is_empty() {
         line.push_str("  — ");
