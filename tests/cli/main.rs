@@ -1,5 +1,6 @@
 //! Black-box tests of the command line: what needs neither root nor a kernel that takes programs.
 
+mod config;
 mod history;
 mod output;
 mod privilege;

@@ -29,6 +29,7 @@ mod options;
 mod oracle;
 mod owners;
 mod progress;
+mod reload;
 mod replay;
 mod restarts;
 mod retry;
@@ -73,7 +74,7 @@ const ABOUT_HOOKS: [&[Case]; 8] = [
 ];
 
 /// Cases about what is made of what the hooks saw. Where time is short one rung of a kernel is enough.
-const OTHERS: [&[Case]; 17] = [
+const OTHERS: [&[Case]; 18] = [
     incidents::CASES,
     metrics::CASES,
     held::CASES,
@@ -88,6 +89,7 @@ const OTHERS: [&[Case]; 17] = [
     namespaces::CASES,
     restarts::CASES,
     history::CASES,
+    reload::CASES,
     whereabouts::CASES,
     without_ebpf::CASES,
     service::MORE,

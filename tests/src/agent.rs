@@ -166,6 +166,13 @@ impl Agent {
         running.signal(signal);
     }
 
+    /// What it has written to standard error.
+    #[must_use]
+    pub fn stderr(&self) -> String {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.stderr()
+    }
+
     /// Kills it and waits until it is gone.
     ///
     /// # Panics

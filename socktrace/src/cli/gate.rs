@@ -26,6 +26,11 @@ impl FindingGate {
         }
     }
 
+    /// From now on other findings are wanted. Whoever was told of a leak is still told of its end.
+    pub fn set_filter(&mut self, filter: Filter) {
+        self.filter = filter;
+    }
+
     /// Whether this line is wanted. The end of a leak is wanted only if the leak was.
     pub fn admits(&mut self, finding: &Finding) -> bool {
         let cookie = finding.leak.socket.cookie;

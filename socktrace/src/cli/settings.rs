@@ -361,8 +361,9 @@ fn outputs(args: &OutputArgs, environment: &Environment<'_>) -> Result<Vec<Outpu
 }
 
 impl Output {
-    /// Whether its lines are those of `other`.
-    fn is_same(&self, other: &Self) -> bool {
+    /// Whether its lines are those of `other`, wherever they go.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
         let lines = |output: &Self| (output.format, output.colour);
         lines(self) == lines(other)
             && self.envelope == other.envelope

@@ -1,5 +1,6 @@
 //! What the commands on a live kernel share: the host, the loading, the signals.
 
+use std::io::IsTerminal as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -196,6 +197,8 @@ pub(super) enum Told {
     Stop,
     /// SIGUSR1: that files may have been moved away.
     Reopen,
+    /// SIGHUP: that the configuration may have changed.
+    Reload,
 }
 
 /// The signals that the agent understands.
@@ -203,6 +206,8 @@ pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
     reopen: Signal,
+    /// `None`: it ends the process, as it does by itself.
+    reload: Option<Signal>,
 }
 
 impl Signals {
@@ -212,7 +217,18 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             reopen: signal(SignalKind::user_defined1())?,
+            reload: None,
         })
+    }
+
+    /// The same with SIGHUP, which on a terminal means that the terminal is gone.
+    pub(super) fn with_reload() -> std::io::Result<Self> {
+        let on_terminal = std::io::stdin().is_terminal() || std::io::stdout().is_terminal();
+        let mut signals = Self::new()?;
+        if !on_terminal {
+            signals.reload = Some(signal(SignalKind::hangup())?);
+        }
+        Ok(signals)
     }
 
     /// Waits for the next one.
@@ -221,6 +237,17 @@ impl Signals {
             _ = self.interrupt.recv() => Told::Stop,
             _ = self.terminate.recv() => Told::Stop,
             _ = self.reopen.recv() => Told::Reopen,
+            () = told(self.reload.as_mut()) => Told::Reload,
         }
+    }
+}
+
+/// Waits for a signal; for ever if there is none to wait for.
+async fn told(signal: Option<&mut Signal>) {
+    match signal {
+        Some(signal) => {
+            signal.recv().await;
+        }
+        None => std::future::pending().await,
     }
 }

@@ -4,6 +4,7 @@
 //! * `look`, `groups`: what `scan` makes of one reading, and how it is counted.
 //! * `replay`: a recording. `schema`: what lines look like.
 //! * `history`: past findings (feature `history`); `keep`: what is kept for it.
+//! * `reload`: what SIGHUP does.
 //! * `desk`: from findings to lines; `outputs`: the streams of lines; `reporter`: names, encoding and writing on a thread of their own;
 //!   `intake`: recording, account of losses and decoding of what comes in; `recorder`: the raw recording; `live`: loading for the live commands;
 //!   `metrics`: who answers when they are asked for.
@@ -28,6 +29,8 @@ mod metrics;
 mod outputs;
 #[cfg(feature = "kernel")]
 mod recorder;
+#[cfg(feature = "kernel")]
+mod reload;
 mod replay;
 #[cfg(feature = "kernel")]
 mod reporter;
@@ -88,7 +91,7 @@ pub fn execute(settings: Settings) -> Result<Exit, Failure> {
         Settings::Schema(settings) => schema::execute(settings),
         Settings::CheckConfig(settings) => Ok(check_config(&settings)),
         #[cfg(feature = "kernel")]
-        Settings::Run(settings) => run::execute(settings),
+        Settings::Run(settings) => run::execute(&settings),
         #[cfg(feature = "kernel")]
         Settings::Trace(settings) => trace::execute(settings),
         #[cfg(feature = "kernel")]

@@ -15,13 +15,13 @@ use crate::sink::Account;
 use crate::sink::{Batch, Class, Report, SinkError, Sinks, WhenFull};
 
 /// How long the last lines may take to be written when a command ends.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Every stream. Each event is encoded once a stream and written to all its destinations.
 pub(super) struct Outputs {
-    streams: Vec<Stream>,
-    #[cfg(feature = "kernel")]
-    wall_minus_boot_ns: i128,
+    pub(super) streams: Vec<Stream>,
+    /// With the wall clock as it is now.
+    pub(super) host: Host,
 }
 
 /// Less than this is the jitter of reading two clocks, or slewing: not followed, so that a moment has
@@ -29,12 +29,11 @@ pub(super) struct Outputs {
 #[cfg(feature = "kernel")]
 const CLOCK_STEP_NS: u128 = 10_000_000;
 
-struct Stream {
-    encoder: Encoder,
-    sinks: Sinks,
-    /// What the sinks are called in metrics: their kinds, with a number from the second on.
-    #[cfg(feature = "kernel")]
-    labels: Vec<String>,
+pub(super) struct Stream {
+    /// Its settings. Where it leads is told by the sinks.
+    pub(super) output: Output,
+    pub(super) encoder: Encoder,
+    pub(super) sinks: Sinks,
     batch: Batch,
 }
 
@@ -45,27 +44,14 @@ impl Outputs {
         host: &Host,
         when_full: WhenFull,
     ) -> Result<Self, anyhow::Error> {
-        #[cfg(feature = "kernel")]
-        let mut labels = Labels::default();
-        let mut open = |output: &Output| -> Result<Stream, SinkError> {
-            Ok(Stream {
-                encoder: Encoder::new(output.format, host.clone(), output.colour)
-                    .with_envelope(output.envelope.clone())
-                    .with_selection(output.selection.clone()),
-                sinks: Sinks::open(&output.targets, when_full)?,
-                #[cfg(feature = "kernel")]
-                labels: output
-                    .targets
-                    .iter()
-                    .map(|target| labels.next(target.kind()))
-                    .collect(),
-                batch: Batch::default(),
-            })
+        let open = |output: &Output| -> Result<Stream, SinkError> {
+            let encoder = encoder(output, host);
+            let sinks = Sinks::open(&output.targets, when_full)?;
+            Ok(Stream::new(output, encoder, sinks))
         };
         Ok(Self {
-            #[cfg(feature = "kernel")]
-            wall_minus_boot_ns: host.wall_minus_boot_ns,
-            streams: outputs.iter().map(&mut open).collect::<Result<_, _>>()?,
+            host: host.clone(),
+            streams: outputs.iter().map(open).collect::<Result<_, _>>()?,
         })
     }
 
@@ -80,14 +66,18 @@ impl Outputs {
         }
     }
 
-    /// What became of the lines, by what each sink is called in metrics.
+    /// What became of the lines, by what each sink is called in metrics: its kind, with a number from the second
+    /// on.
     #[cfg(feature = "kernel")]
     pub(super) fn accounts(&self) -> Vec<(String, Arc<Account>)> {
-        let of_stream = |stream: &Stream| {
-            let accounts: Vec<_> = stream.sinks.accounts().map(Arc::clone).collect();
-            stream.labels.clone().into_iter().zip(accounts)
-        };
-        self.streams.iter().flat_map(of_stream).collect()
+        let mut labels = Labels::default();
+        let sinks = self.streams.iter().flat_map(|stream| {
+            let targets = stream.sinks.targets();
+            targets.into_iter().zip(stream.sinks.accounts())
+        });
+        sinks
+            .map(|(target, account)| (labels.next(target.kind()), Arc::clone(account)))
+            .collect()
     }
 
     /// Bytes that wait for [`Self::write`] in the fullest stream.
@@ -125,10 +115,10 @@ impl Outputs {
     /// Follows a wall clock that was set. Nanoseconds to add to the boot clock.
     #[cfg(feature = "kernel")]
     pub(super) fn set_wall_minus_boot_ns(&mut self, offset: i128) {
-        if offset.abs_diff(self.wall_minus_boot_ns) < CLOCK_STEP_NS {
+        if offset.abs_diff(self.host.wall_minus_boot_ns) < CLOCK_STEP_NS {
             return;
         }
-        self.wall_minus_boot_ns = offset;
+        self.host.wall_minus_boot_ns = offset;
         for stream in &mut self.streams {
             stream.encoder.set_wall_minus_boot_ns(offset);
         }
@@ -160,8 +150,27 @@ impl Labels {
     }
 }
 
+impl Stream {
+    /// A stream that begins.
+    pub(super) fn new(output: &Output, encoder: Encoder, sinks: Sinks) -> Self {
+        Self {
+            output: output.clone(),
+            encoder,
+            sinks,
+            batch: Batch::default(),
+        }
+    }
+}
+
+/// What encodes the lines of a stream that begins.
+pub(super) fn encoder(output: &Output, host: &Host) -> Encoder {
+    Encoder::new(output.format, host.clone(), output.colour)
+        .with_envelope(output.envelope.clone())
+        .with_selection(output.selection.clone())
+}
+
 /// A line on standard error for each report but that of a closed pipe, which is a quiet end.
-fn tell(news: &[Report]) {
+pub(super) fn tell(news: &[Report]) {
     for report in news.iter().filter(|report| !report.is_closed()) {
         warn(&report.to_string());
     }

@@ -10,6 +10,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use super::desk::Desk;
 use super::live;
 use super::outputs::Outputs;
+use super::reload::Reloader;
 use crate::cli::FindingGate;
 use crate::clock::{self, Clock as _};
 use crate::enrich::Enricher;
@@ -35,6 +36,8 @@ pub(super) enum Message {
     Look,
     /// Files may have been moved away.
     Reopen,
+    /// The configuration may have changed; what to tell besides of the agent's health then.
+    Reload(Box<Status>),
 }
 
 /// The thread's handle.
@@ -53,6 +56,7 @@ impl Reporter {
         config: IncidentsConfig,
         vitals: Option<Arc<Vitals>>,
         #[cfg(feature = "history")] keeper: Option<super::keep::Keeper>,
+        mut reloader: Reloader,
     ) -> std::io::Result<Self> {
         let (queue, messages) = channel(QUEUE);
         let overflowed = Arc::new(AtomicU64::new(0));
@@ -69,7 +73,7 @@ impl Reporter {
                     #[cfg(feature = "history")]
                     keeper,
                 };
-                report(messages, desk, &shared, vitals.as_deref());
+                report(messages, desk, &shared, &mut reloader, vitals.as_deref());
             })?;
         Ok(Self {
             queue,
@@ -95,12 +99,13 @@ fn report(
     mut messages: Receiver<Message>,
     mut desk: Desk<Enricher>,
     overflowed: &AtomicU64,
+    reloader: &mut Reloader,
     vitals: Option<&Vitals>,
 ) {
     let mut burst = Burst::default();
     while let Some(message) = messages.blocking_recv() {
         burst.count(&message);
-        tell(message, &mut desk, vitals);
+        tell(message, &mut desk, reloader, vitals);
         // Most messages may be held back and add nothing to what waits.
         for _ in 1..QUEUE {
             if desk.outputs.waiting() >= BATCH {
@@ -110,7 +115,7 @@ fn report(
                 break;
             };
             burst.count(&message);
-            tell(message, &mut desk, vitals);
+            tell(message, &mut desk, reloader, vitals);
         }
         overflowed.store(desk.incidents.overflowed(), Ordering::Relaxed);
         desk.outputs.write();
@@ -147,12 +152,17 @@ impl Burst {
                 }
                 self.leaks += std::mem::take(&mut self.recent);
             }
-            Message::Status(_) | Message::Reopen => {}
+            Message::Status(_) | Message::Reopen | Message::Reload(_) => {}
         }
     }
 }
 
-fn tell(message: Message, desk: &mut Desk<Enricher>, vitals: Option<&Vitals>) {
+fn tell(
+    message: Message,
+    desk: &mut Desk<Enricher>,
+    reloader: &mut Reloader,
+    vitals: Option<&Vitals>,
+) {
     match message {
         Message::Leak(leak) => desk.leak(*leak),
         Message::Status(status) => {
@@ -162,6 +172,13 @@ fn tell(message: Message, desk: &mut Desk<Enricher>, vitals: Option<&Vitals>) {
             desk.status(*status);
         }
         Message::Reopen => desk.outputs.reopen(),
+        Message::Reload(mut status) => {
+            status.reason = reloader.reload(desk);
+            if let Some(vitals) = vitals {
+                vitals.set_sinks(desk.outputs.accounts());
+            }
+            desk.status(*status);
+        }
         Message::Look => {
             let offset = clock::System.wall_minus_boot_ns();
             desk.outputs.set_wall_minus_boot_ns(offset);

@@ -13,6 +13,7 @@ use super::intake::Intake;
 use super::live::{self, Signals, Told};
 use super::outputs::Outputs;
 use super::recorder::Recorder;
+use super::reload::Reloader;
 use super::reporter::{Message, Reporter};
 use super::{Failure, incidents_config, metrics, tracker_config};
 use crate::cli::{Exit, FindingGate, RunSettings};
@@ -41,7 +42,7 @@ const UNPROVEN_LOOKS: u32 = 10;
 const RETRY: Duration = Duration::from_millis(20);
 
 /// Runs until stopped.
-pub(super) fn execute(settings: RunSettings) -> Result<Exit, Failure> {
+pub(super) fn execute(settings: &RunSettings) -> Result<Exit, Failure> {
     memory::settle();
     let host = live::host();
     let listener = metrics::listen(settings.metrics)?;
@@ -61,7 +62,8 @@ pub(super) fn execute(settings: RunSettings) -> Result<Exit, Failure> {
         hz,
     };
     let recorder = Recorder::open(settings.kernel.record.as_deref(), &header)?;
-    let gate = FindingGate::new(settings.filter);
+    let gate = FindingGate::new(settings.filter.clone());
+    let reloader = Reloader::new(settings.clone());
     let incidents = incidents_config(settings.max_lines_per_process, settings.kernel.max_sockets);
     let accounts = outputs.accounts();
     let vitals = metrics::serve(listener, accounts, kernel.tables, &hooks)?;
@@ -72,6 +74,7 @@ pub(super) fn execute(settings: RunSettings) -> Result<Exit, Failure> {
         vitals.clone(),
         #[cfg(feature = "history")]
         keeper,
+        reloader,
     )
     .context("cannot start a thread")?;
     let runtime = live::runtime()?;
@@ -176,7 +179,7 @@ impl Agent<'_> {
         mut answers: Receiver<Answer>,
         hooks: Vec<HookReport>,
     ) -> io::Result<()> {
-        let mut signals = Signals::new()?;
+        let mut signals = Signals::with_reload()?;
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // Whoever is to be told of this loop's life is told from within it.
@@ -200,6 +203,11 @@ impl Agent<'_> {
                     Told::Reopen => {
                         // An error means that nobody listens any more, which the loop notices.
                         let _ = self.reporter.queue.send(Message::Reopen).await;
+                    }
+                    Told::Reload => {
+                        // The reporter reads files, and knows how that goes.
+                        let status = self.status(StatusReason::Reloaded, Vec::new());
+                        let _ = self.reporter.queue.send(Message::Reload(Box::new(status))).await;
                     }
                 },
                 _ = beat.tick() => self.manager.beat(),
@@ -344,9 +352,19 @@ impl Agent<'_> {
     }
 
     async fn tell_status(&mut self, reason: StatusReason, hooks: Vec<HookReport>) {
+        let status = self.status(reason, hooks);
+        // An error means that nobody listens any more, which the loop notices.
+        let _ = self
+            .reporter
+            .queue
+            .send(Message::Status(Box::new(status)))
+            .await;
+    }
+
+    fn status(&mut self, reason: StatusReason, hooks: Vec<HookReport>) -> Status {
         self.unproven_told = self.tracker.unproven();
         self.unproven_looks = 0;
-        let status = Status {
+        Status {
             at: clock::System.boot(),
             reason,
             hooks,
@@ -358,12 +376,6 @@ impl Agent<'_> {
             // The reporter knows.
             held_back: 0,
             without_incident: 0,
-        };
-        // An error means that nobody listens any more, which the loop notices.
-        let _ = self
-            .reporter
-            .queue
-            .send(Message::Status(Box::new(status)))
-            .await;
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::{Hash, Who};
+use super::{Hash, Incidents, Who};
 use crate::model::BootTime;
 
 /// The minute in which lines are counted; it begins with the first of them.
@@ -23,6 +23,14 @@ struct Taken {
     lines: u32,
 }
 
+impl Incidents {
+    /// From now on so many lines of single findings pass.
+    pub fn set_lines_per_process(&mut self, lines: u32) {
+        self.config.lines_per_process = lines;
+        self.allowances.set_per_minute(lines);
+    }
+}
+
 impl Allowances {
     /// `per_minute` lines for each of at most `max` processes.
     pub(super) fn new(per_minute: u32, max: usize) -> Self {
@@ -31,6 +39,11 @@ impl Allowances {
             max,
             taken: HashMap::default(),
         }
+    }
+
+    /// From now on a process may have so many.
+    pub(super) fn set_per_minute(&mut self, lines: u32) {
+        self.per_minute = lines;
     }
 
     /// Takes one line of what `who` is allowed; false if there is none left, or no room to count.

@@ -218,6 +218,10 @@ pub enum StatusReason {
     Gap,
     /// The number of old suspects that nobody was seen to hold has changed.
     Unproven,
+    /// Another configuration counts.
+    Reloaded,
+    /// Another configuration was to count and cannot: the old one goes on.
+    ReloadFailed,
     /// The agent stops.
     Stopped,
 }
@@ -230,6 +234,8 @@ impl StatusReason {
             Self::Started => "started",
             Self::Gap => "gap",
             Self::Unproven => "unproven",
+            Self::Reloaded => "reloaded",
+            Self::ReloadFailed => "reload_failed",
             Self::Stopped => "stopped",
         }
     }

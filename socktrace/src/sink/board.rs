@@ -18,6 +18,7 @@ pub struct Board {
 struct State {
     news: Vec<Report>,
     ending: bool,
+    abandoned: bool,
 }
 
 /// News are for people: if nobody collects them, the newest are not worth keeping either.
@@ -48,6 +49,21 @@ impl Board {
     pub fn end(&self) {
         self.lock().ending = true;
         self.changed.notify_all();
+    }
+
+    /// What waits is not to be tried any more: the sink is not wanted any longer.
+    pub fn abandon(&self) {
+        let mut state = self.lock();
+        state.ending = true;
+        state.abandoned = true;
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Whether that was said.
+    #[must_use]
+    pub fn is_abandoned(&self) -> bool {
+        self.lock().abandoned
     }
 
     /// Waits for `time`, or less if it is the end; true if it is.

@@ -50,6 +50,7 @@ impl Refusal {
 
 /// The first pause; each one is twice as long as the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const ABANDONED: &str = "it is no output any more";
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// At the end there is no time for long pauses.
 const LAST_PAUSE: Duration = Duration::from_millis(100);
@@ -100,6 +101,9 @@ impl<T: Transport> Courier<T> {
         let mut pause = FIRST_PAUSE;
         let mut told = false;
         loop {
+            if self.board.is_abandoned() {
+                return Err((ABANDONED.to_owned(), count_lines(piece)));
+            }
             let refusal = match self.transport.send(piece) {
                 Ok(()) => {
                     self.board.account().delivered(count_lines(piece));

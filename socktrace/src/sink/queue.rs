@@ -175,6 +175,13 @@ impl Queue {
         }
     }
 
+    /// Has a sink that is stuck give up.
+    pub(super) fn abandon(&self) {
+        if let Some(board) = &self.board {
+            board.abandon();
+        }
+    }
+
     /// Waits until everything is written; false if that takes longer than `patience`.
     pub(super) fn wait_done(&self, patience: Duration) -> bool {
         let state = self.shared.lock();

@@ -93,6 +93,8 @@ impl Report {
 #[derive(Debug)]
 pub struct Sinks {
     queues: Vec<Queue>,
+    /// Where each of them leads, if they were opened from targets.
+    targets: Vec<Target>,
     when_full: WhenFull,
 }
 
@@ -106,8 +108,49 @@ impl Sinks {
         targets: impl IntoIterator<Item = &'a Target>,
         when_full: WhenFull,
     ) -> Result<Self, SinkError> {
-        let sinks: Result<Vec<_>, _> = targets.into_iter().map(open).collect();
-        Self::new(sinks?, when_full)
+        let targets: Vec<Target> = targets.into_iter().cloned().collect();
+        let sinks: Result<Vec<_>, _> = targets.iter().map(open).collect();
+        let opened = Self::new(sinks?, when_full)?;
+        Ok(Self { targets, ..opened })
+    }
+
+    /// Where they lead.
+    #[must_use]
+    pub fn targets(&self) -> &[Target] {
+        &self.targets
+    }
+
+    /// Takes over all sinks of `other`, which have been opened from targets.
+    pub fn merge(&mut self, other: Self) {
+        self.queues.extend(other.queues);
+        self.targets.extend(other.targets);
+    }
+
+    /// The sinks that lead to `targets`, which are not among these any more. In the order of `targets`.
+    #[must_use]
+    pub fn split(&mut self, targets: &[Target]) -> Self {
+        let mut split = Self {
+            queues: Vec::new(),
+            targets: Vec::new(),
+            when_full: self.when_full,
+        };
+        for target in targets {
+            if let Some(at) = self.targets.iter().position(|known| known == target) {
+                split.targets.push(self.targets.remove(at));
+                split.queues.push(self.queues.remove(at));
+            }
+        }
+        split
+    }
+
+    /// As [`Self::finish`]; sinks that are stuck give up then.
+    #[must_use]
+    pub fn retire(mut self, patience: Duration) -> Vec<Report> {
+        self.drain(patience);
+        for queue in &self.queues {
+            queue.abandon();
+        }
+        self.news()
     }
 
     /// Starts `sinks`.
@@ -123,6 +166,7 @@ impl Sinks {
         let queues: Result<Vec<_>, _> = sinks.into_iter().map(start).collect();
         Ok(Self {
             queues: queues?,
+            targets: Vec::new(),
             when_full,
         })
     }
@@ -169,6 +213,11 @@ impl Sinks {
     /// Lets every sink write what waits, at most for about `patience`, and returns the last news.
     #[must_use]
     pub fn finish(mut self, patience: Duration) -> Vec<Report> {
+        self.drain(patience);
+        self.news()
+    }
+
+    fn drain(&mut self, patience: Duration) {
         for queue in &self.queues {
             queue.end();
         }
@@ -179,6 +228,5 @@ impl Sinks {
                 left = Duration::ZERO;
             }
         }
-        self.news()
     }
 }

@@ -116,6 +116,8 @@ pub(in crate::schema) fn statuses(encoder: &mut Encoder, out: &mut Vec<u8>) {
         StatusReason::Started,
         StatusReason::Gap,
         StatusReason::Unproven,
+        StatusReason::Reloaded,
+        StatusReason::ReloadFailed,
         StatusReason::Stopped,
     ] {
         encoder.encode_status(&status(reason), out);

@@ -9,8 +9,8 @@ use crate::model::{HookReport, Status, StatusReason, Support};
 /// `15:04:05Z  STATUS    started: hooks 5 ok, 1 fallback (accept); tracking 0 sockets, 0 leaks open`.
 pub(super) fn line(paint: Paint, time: &str, status: &Status) -> String {
     let colour = match status.reason {
-        StatusReason::Started | StatusReason::Stopped => Colour::Green,
-        StatusReason::Gap | StatusReason::Unproven => Colour::Yellow,
+        StatusReason::Started | StatusReason::Reloaded | StatusReason::Stopped => Colour::Green,
+        StatusReason::Gap | StatusReason::Unproven | StatusReason::ReloadFailed => Colour::Yellow,
     };
     format!(
         "{time}  {}  {}",

@@ -129,12 +129,22 @@ impl Sink for Spooled {
     }
 }
 
-/// The thread: delivers batch after batch, until the process ends.
+impl Drop for Spooled {
+    /// What was not delivered stays in the folder, which somebody else may use from now on.
+    fn drop(&mut self) {
+        self.board.abandon();
+        // The thread looks at the board with the lock held: it waits, and is woken, or will see it.
+        drop(self.shared.lock());
+        self.shared.appended.notify_all();
+    }
+}
+
+/// The thread: delivers batch after batch, until it is told that the sink is gone.
 fn deliver(mut courier: Courier<impl Transport>, shared: &Shared) {
     let board = courier.own_board();
     let name = courier.name().to_owned();
     let mut spool = shared.lock();
-    loop {
+    while !board.is_abandoned() {
         let batch = match spool.next() {
             Ok((Some(batch), damaged)) => {
                 tell(&board, &name, Given { damaged });
@@ -157,6 +167,9 @@ fn deliver(mut courier: Courier<impl Transport>, shared: &Shared) {
         drop(spool);
         let delivered = courier.write(&batch);
         if let Err(error) = delivered {
+            if board.is_abandoned() {
+                return;
+            }
             board.post(Report::Failed(error));
         }
         spool = shared.lock();
