@@ -139,7 +139,8 @@ fn command_line() -> Result<()> {
     )
 }
 
-/// The kernel tests on this kernel, on each rung that it offers.
+/// The kernel tests on this kernel: every case on the rung that the agent chooses, which is listed first, and the
+/// cases about hooks on each other one that the kernel offers.
 fn kernel() -> Result<()> {
     ensure!(
         shell::is_root(),
@@ -158,7 +159,9 @@ fn kernel() -> Result<()> {
     let rungs = String::from_utf8(rungs.stdout).context("the rungs are no UTF-8")?;
     let mut tested = 0;
     for rung in rungs.lines().map(str::trim).filter(|rung| !rung.is_empty()) {
-        shell::run(black_box(&socktrace).args(["--test", "kernel", "--", "--rung", rung]))?;
+        let cases = if tested == 0 { "all" } else { "hooks" };
+        let args = ["--test", "kernel", "--", "--rung", rung, "--cases", cases];
+        shell::run(black_box(&socktrace).args(args))?;
         tested += 1;
     }
     ensure!(
