@@ -74,7 +74,7 @@ const ABOUT_HOOKS: [&[Case]; 8] = [
 ];
 
 /// Cases about what is made of what the hooks saw. Where time is short one rung of a kernel is enough.
-const OTHERS: [&[Case]; 18] = [
+const OTHERS: [&[Case]; 19] = [
     incidents::CASES,
     metrics::CASES,
     held::CASES,

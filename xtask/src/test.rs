@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use crate::clock::Stopwatch;
-use crate::{bench, build, dist, fuzz, licences, lint, setup, shell, tidy, validate, vm};
+use crate::{bench, build, fuzz, licences, lint, setup, shell, tidy, validate, vm};
 
 /// How long each fuzz target runs.
 const FUZZ_SECONDS: u32 = 5;
@@ -23,7 +23,7 @@ struct Step {
     run: fn() -> Result<()>,
 }
 
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 11] = [
     Step {
         name: "setup",
         run: setup::tests,
@@ -51,10 +51,6 @@ const STEPS: [Step; 12] = [
     Step {
         name: "validate",
         run: validate::command,
-    },
-    Step {
-        name: "packages",
-        run: dist::test,
     },
     Step {
         name: "kernel, this machine",
@@ -135,7 +131,7 @@ fn unit() -> Result<()> {
 /// Black-box tests that need no kernel: arguments, exit statuses, files, signals.
 fn command_line() -> Result<()> {
     shell::run(
-        black_box(&build::release()?).args(["--lib", "--bins", "--test", "cli", "--test", "feeds"]),
+        black_box(&build::tested()?).args(["--lib", "--bins", "--test", "cli", "--test", "feeds"]),
     )
 }
 
@@ -146,7 +142,7 @@ fn kernel() -> Result<()> {
         shell::is_root(),
         "the kernel tests load eBPF programs; run them as root: sudo -E cargo xtask test"
     );
-    let socktrace = build::release()?;
+    let socktrace = build::tested()?;
     let rungs = black_box(&socktrace)
         .args(["--quiet", "--test", "kernel", "--", "--list-rungs"])
         .output()

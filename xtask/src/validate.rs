@@ -16,7 +16,7 @@ const ECS_FILE: &str = "elastic-ecs-9.4.0.tgz";
 /// Builds socktrace and checks its lines: examples, recordings and, as root, what it says of this machine.
 pub(crate) fn command() -> Result<()> {
     setup::tests()?;
-    let socktrace = build::release()?;
+    let socktrace = build::tested()?;
     let root = shell::root();
     let mut checks = shell::program(python::program("python3")?);
     checks

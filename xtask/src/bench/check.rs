@@ -5,6 +5,8 @@
 
 use anyhow::{Result, ensure};
 
+use crate::build;
+
 use super::bpf::{Accounting, Costs, spent};
 use super::figures::quantile;
 use super::load::{Lane, churn};
@@ -22,7 +24,7 @@ const TRACE: f64 = 24.0;
 
 /// Measures and judges.
 pub(crate) fn command() -> Result<()> {
-    let (tools, _folder) = super::tools()?;
+    let (tools, _folder) = super::tools(&build::tested()?)?;
     let mut wrong = Vec::new();
     for (subject, limit) in [(Subject::Run, RUN), (Subject::Trace, TRACE)] {
         let ratio = ratio(&tools, subject)?;

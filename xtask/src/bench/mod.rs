@@ -18,7 +18,7 @@ mod micro;
 mod process;
 mod subject;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
@@ -87,7 +87,7 @@ pub(crate) fn command(options: &Options) -> Result<()> {
     if options.check {
         return check();
     }
-    let (tools, _folder) = tools()?;
+    let (tools, _folder) = tools(&build::release()?)?;
     let mut figures = Figures::default();
     let rounds = options.rounds;
     for which in [
@@ -132,14 +132,14 @@ pub(crate) fn command(options: &Options) -> Result<()> {
 }
 
 /// The program under test, and a folder for its output that goes when dropped.
-fn tools() -> Result<(Tools, tempfile::TempDir)> {
+fn tools(socktrace: &Path) -> Result<(Tools, tempfile::TempDir)> {
     ensure!(
         shell::is_root(),
         "measuring loads eBPF programs; run it as root: sudo -E cargo xtask bench"
     );
     let folder = tempfile::tempdir().context("cannot make a folder")?;
     let tools = Tools {
-        socktrace: build::release()?,
+        socktrace: socktrace.to_owned(),
         folder: folder.path().to_owned(),
     };
     Ok((tools, folder))

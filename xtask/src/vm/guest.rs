@@ -6,11 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use cargo_metadata::Message;
 
-use crate::shell;
-
-const TARGET: &str = "x86_64-unknown-linux-gnu";
-/// Of the workspace. An emulated processor is slow, so the tests are optimised as well as the agent.
-const PROFILE: &str = "guest";
+use crate::{build, shell};
 
 /// The programs.
 #[derive(Debug)]
@@ -26,11 +22,11 @@ pub(super) struct Guest {
 impl Guest {
     /// Builds them.
     pub(super) fn build() -> Result<Self> {
-        // A triple and flags of their own keep this apart from the host's build in the same target folder.
-        let programs = ["--package", "socktrace", "--package", "socktrace-tests"];
-        shell::run(cargo("build").args(programs).arg("--bins"))?;
+        let socktrace = build::tested()?;
+        // An emulated processor is slow, so the tests are optimised as well as the agent.
+        let programs = ["--package", "socktrace-tests", "--bins"];
+        shell::run(build::tested_cargo("build").args(programs))?;
         let tests = kernel_tests()?;
-        let socktrace = shell::target().join(TARGET).join(PROFILE).join("socktrace");
         let workloads = shell::target().join("vm/workloads");
         let _ = fs::remove_dir_all(&workloads);
         shell::run(
@@ -46,25 +42,9 @@ impl Guest {
     }
 }
 
-fn cargo(subcommand: &str) -> std::process::Command {
-    let mut cargo = shell::cargo();
-    cargo
-        .env("RUSTFLAGS", "-C target-feature=+crt-static")
-        .env_remove("CARGO_ENCODED_RUSTFLAGS");
-    cargo.args([
-        subcommand,
-        "--locked",
-        "--profile",
-        PROFILE,
-        "--target",
-        TARGET,
-    ]);
-    cargo
-}
-
 /// Builds the kernel tests and returns the path of their program.
 fn kernel_tests() -> Result<PathBuf> {
-    let mut cargo = cargo("test");
+    let mut cargo = build::tested_cargo("test");
     cargo.args([
         "--package",
         "socktrace-tests",
