@@ -21,6 +21,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) struct Outputs {
     pub(super) streams: Vec<Stream>,
     /// With the wall clock as it is now.
+    #[cfg(feature = "kernel")]
     pub(super) host: Host,
 }
 
@@ -31,6 +32,7 @@ const CLOCK_STEP_NS: u128 = 10_000_000;
 
 pub(super) struct Stream {
     /// Its settings. Where it leads is told by the sinks.
+    #[cfg(feature = "kernel")]
     pub(super) output: Output,
     pub(super) encoder: Encoder,
     pub(super) sinks: Sinks,
@@ -50,6 +52,7 @@ impl Outputs {
             Ok(Stream::new(output, encoder, sinks))
         };
         Ok(Self {
+            #[cfg(feature = "kernel")]
             host: host.clone(),
             streams: outputs.iter().map(open).collect::<Result<_, _>>()?,
         })
@@ -73,7 +76,7 @@ impl Outputs {
         let mut labels = Labels::default();
         let sinks = self.streams.iter().flat_map(|stream| {
             let targets = stream.sinks.targets();
-            targets.into_iter().zip(stream.sinks.accounts())
+            targets.iter().zip(stream.sinks.accounts())
         });
         sinks
             .map(|(target, account)| (labels.next(target.kind()), Arc::clone(account)))
@@ -152,8 +155,13 @@ impl Labels {
 
 impl Stream {
     /// A stream that begins.
+    #[cfg_attr(
+        not(feature = "kernel"),
+        expect(unused_variables, reason = "only a live stream is compared")
+    )]
     pub(super) fn new(output: &Output, encoder: Encoder, sinks: Sinks) -> Self {
         Self {
+            #[cfg(feature = "kernel")]
             output: output.clone(),
             encoder,
             sinks,
