@@ -208,7 +208,13 @@ fn the_manager_is_told(stage: &Stage) {
             let is_status = |word: &String| word.starts_with("STATUS=watching: ");
             assert!(words.iter().any(is_status), "{words:?}");
         }
-        agent.stop(Signal::Term);
+        if command == "run" {
+            agent.signal(Signal::Hup);
+            while !next().starts_with("RELOADING=1\nMONOTONIC_USEC=") {}
+            while next() != "READY=1" {}
+        }
+        // What the reload says of itself is another's to check.
+        agent.signal(Signal::Term);
         while next() != "STOPPING=1" {}
     }
 }

@@ -18,6 +18,7 @@ use crate::incident::{Incidents, IncidentsConfig};
 use crate::memory;
 use crate::metrics::{Tally, Vitals};
 use crate::model::{Leak, Status, StatusReason};
+use crate::service::Manager;
 
 /// How many messages may wait. When that many do, the tracker keeps the rest.
 const QUEUE: usize = 4096;
@@ -173,7 +174,11 @@ fn tell(
         }
         Message::Reopen => desk.outputs.reopen(),
         Message::Reload(mut status) => {
+            // The service manager is told here, where it happens: in this order, whatever becomes of it.
+            let manager = Manager::of_environment();
+            manager.reloading(clock::monotonic_ns());
             status.reason = reloader.reload(desk);
+            manager.ready();
             if let Some(vitals) = vitals {
                 vitals.set_sinks(desk.outputs.accounts());
             }
