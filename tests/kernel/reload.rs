@@ -107,7 +107,13 @@ fn takes_over(stage: &Stage) {
     assert!(told.is_empty(), "{told:?}");
     let of_unwanted = |line: &Value| mentions(line, u64::from(unwanted.pid()));
     assert!(!lines(&old).iter().chain(&lines(&new)).any(of_unwanted));
-    assert_eq!(number(&lines(&new)[0], "event.sequence"), 0);
+    // What it says is what the old one said, to somebody else: the numbers go on.
+    let numbers: Vec<u64> = lines(&new)
+        .iter()
+        .map(|line| number(line, "event.sequence"))
+        .collect();
+    let follows = |pair: &[u64]| pair[1] == pair[0] + 1;
+    assert!(numbers.windows(2).all(follows), "{numbers:?}");
     // The same event has the same name in both.
     let told = of_wanted();
     let id = text(&told[0], "event.id");
