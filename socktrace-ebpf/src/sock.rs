@@ -263,8 +263,8 @@ impl Sk for Typed {
             // SAFETY: by the contract of this function.
             unsafe {
                 to.add(word)
-                    .write(Self::load(base, offset + 4 * word as u64))
-            };
+                    .write(Self::load(base, offset + 4 * word as u64));
+            }
         }
     }
 }

@@ -106,9 +106,9 @@ fn tell<S: Sk>(seen: Seen, sk: S, inode: u32) {
     }
     let leader: u64 = S::load(task, offset!(group_leader));
     let (tgid, tid) = ids_of::<S>(task);
+    let comm: [u64; 2] = S::load(leader, offset!(task_comm));
     // SAFETY: integers have no invalid bits, and the two have one size.
-    let comm =
-        unsafe { core::mem::transmute::<[u64; 2], [u8; 16]>(S::load(leader, offset!(task_comm))) };
+    let comm = unsafe { core::mem::transmute::<[u64; 2], [u8; 16]>(comm) };
     let addr = sk.addr();
     let mut held = Held {
         header: plain_header::<Held>(kind::HELD, at),
