@@ -20,7 +20,7 @@ pub struct Keep {
     pub age: Duration,
 }
 
-/// See [`Settings::History`].
+/// What `history` is to print.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistorySettings {
     /// The database.

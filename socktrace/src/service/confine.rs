@@ -75,7 +75,7 @@ fn keep(kept: &HashSet<Capability>) -> Result<(), CapsError> {
     caps::clear(None, CapSet::Inheritable)
 }
 
-/// Does `what` as it would be done with [`FACTS`] alone, on a thread of its own.
+/// Does `what` as it would be done with `FACTS` alone, on a thread of its own.
 ///
 /// # Errors
 ///
