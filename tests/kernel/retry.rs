@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Mutex, PoisonError};
 
 /// How many cases of one run may be tried twice.
-const MOST: usize = 2;
+const MOST: usize = 4;
 
 /// The cases that were tried twice, and why.
 #[derive(Debug, Default)]
@@ -51,13 +51,15 @@ impl Retries {
     }
 }
 
-/// The first line of what a panic says.
+/// The beginning of what a panic says.
 fn message(cause: &(dyn Any + Send)) -> String {
     let text = cause
         .downcast_ref::<String>()
         .map(String::as_str)
         .or_else(|| cause.downcast_ref::<&str>().copied());
-    text.and_then(|text| text.lines().next())
-        .unwrap_or("a panic without a message")
-        .to_owned()
+    let line = text.and_then(|text| text.lines().next());
+    line.unwrap_or("a panic without a message")
+        .chars()
+        .take(160)
+        .collect()
 }
