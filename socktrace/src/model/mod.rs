@@ -8,6 +8,8 @@ mod past;
 mod place;
 mod readiness;
 mod report;
+#[cfg(test)]
+pub(crate) mod samples;
 mod socket;
 mod summary;
 

@@ -226,6 +226,13 @@ impl Entry {
         changed
     }
 
+    /// Charges a finding anew under `kind`; what is to be told of it, if that changed anything.
+    pub(super) fn update(&mut self, kind: Kind, at: BootTime) -> Option<Leak> {
+        self.recharge(kind)
+            .then(|| self.leak(Phase::Update, at))
+            .flatten()
+    }
+
     /// Takes the holders; whether the set of them changed.
     pub(super) fn set_holders(&mut self, holders: Arc<[Holder]>) -> bool {
         let key = |holder: &Holder| (holder.tgid, holder.fd, holder.started);

@@ -1,7 +1,7 @@
 //! What single records mean, outside the readings of the truth.
 
 use crate::model::{
-    Accept, BootTime, Cause, Gap, GapPlace, Kind, Leak, Phase, Release, StateChange, Suspect,
+    Accept, BootTime, Cause, Gap, GapPlace, Kind, Leak, Release, StateChange, Suspect,
 };
 use crate::verdict::{kind_of, made_progress};
 
@@ -38,11 +38,7 @@ impl Tracker {
         if let Some(was) = entry.charge.map(|charge| charge.kind) {
             // The record of a change may have been lost.
             let kind = kind_of(&entry.socket, was != Kind::Unaccepted).unwrap_or(was);
-            let leak = entry
-                .recharge(kind)
-                .then(|| entry.leak(Phase::Update, at))
-                .flatten();
-            self.ready.extend(leak);
+            self.ready.extend(entry.update(kind, at));
         } else {
             let (since, seen) = (entry.since, entry.since_seen);
             self.prove_told(at, since, seen);
@@ -152,11 +148,7 @@ impl Tracker {
         let Some(kind) = kind_of(&entry.socket, held) else {
             return;
         };
-        let leak = entry
-            .recharge(kind)
-            .then(|| entry.leak(Phase::Update, at))
-            .flatten();
-        self.ready.extend(leak);
+        self.ready.extend(entry.update(kind, at));
     }
 
     /// A walk has told of a suspect: its proof is wanted, once the walk is over. One that was found is

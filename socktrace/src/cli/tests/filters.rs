@@ -64,18 +64,11 @@ fn process() -> Process {
 
 fn socket(state: TcpState) -> Socket {
     Socket {
-        cookie: Cookie(1),
-        cookie_synthetic: false,
-        kaddr: KernelAddr(1),
         netns: 11,
-        inode: None,
-        family: Family::V4,
         state,
-        no_socket: false,
-        dead: false,
-        established_once: true,
         local: addr("10.0.0.5:8080"),
         peer: addr("10.0.0.9:52114"),
+        ..samples::socket(1)
     }
 }
 

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::incident::{Incidents, IncidentsConfig};
 use crate::model::{
-    Blame, BootTime, Cause, Comm, Cookie, Family, Incident, IncidentPhase, KernelAddr, Kind, Leak,
-    OwnerVia, Phase, Role, Seqs, Socket, Task, TcpState, Tgid, Tid,
+    BootTime, Cause, Comm, Incident, IncidentPhase, Kind, Leak, Phase, Task, Tgid, Tid, samples,
 };
 
 /// A moment, in milliseconds.
@@ -15,41 +14,10 @@ pub(super) fn ms(n: u64) -> BootTime {
 
 /// A line of the finding of socket `cookie`, put down to process `pid`; to nobody if that is 0.
 pub(super) fn leak(at: u64, cookie: u64, pid: u32, phase: Phase) -> Leak {
+    let started = ms(u64::from(pid));
     Leak {
-        phase,
-        at: ms(at),
-        kind: Kind::CloseWait,
-        diagnosis: None,
-        socket: Socket {
-            cookie: Cookie(cookie),
-            cookie_synthetic: false,
-            kaddr: KernelAddr(cookie),
-            netns: 1,
-            inode: None,
-            family: Family::V4,
-            state: TcpState::CloseWait,
-            no_socket: false,
-            dead: false,
-            established_once: true,
-            local: ([127, 0, 0, 1], 80).into(),
-            peer: ([10, 0, 0, 9], 5000).into(),
-        },
-        seqs: Seqs::default(),
-        since: ms(at.saturating_sub(1000)),
-        since_seen: true,
-        episode: 0,
-        role: Role::Accepted,
-        holders: Vec::new(),
-        blame: (pid != 0).then(|| Blame {
-            tgid: Tgid(pid),
-            started: ms(u64::from(pid)),
-            comm: Comm::from_bytes(b"orders"),
-            tid: None,
-            via: OwnerVia::Holder,
-            fd: 5,
-        }),
-        uses: Vec::new(),
-        queue: None,
+        blame: (pid != 0).then(|| samples::blame(pid, started, b"orders")),
+        ..samples::leak(ms(at), ms(at.saturating_sub(1000)), cookie, phase)
     }
 }
 

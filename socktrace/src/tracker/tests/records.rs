@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::model::{
-    Accept, BootTime, Comm, Cookie, Event, Family, Held, KernelAddr, Listed, Owner, Release, Role,
-    Seqs, Socket, StateChange, Suspect, Task, TcpState, Tgid, Tid, Touch, TouchOp, Unheld,
+    Accept, BootTime, Comm, Event, Family, Held, KernelAddr, Listed, Owner, Release, Role, Seqs,
+    Socket, StateChange, Suspect, Task, TcpState, Tgid, Tid, Touch, TouchOp, Unheld, samples,
 };
 
 use super::script::EPOCH;
@@ -49,18 +49,9 @@ impl Spec {
         };
         Self {
             socket: Socket {
-                cookie: Cookie(cookie),
-                cookie_synthetic: false,
                 kaddr: KernelAddr(0xffff_0000 + cookie),
-                netns: 1,
-                inode: None,
-                family: Family::V4,
-                state: TcpState::CloseWait,
-                no_socket: false,
-                dead: false,
-                established_once: true,
-                local: ([127, 0, 0, 1], 80).into(),
                 peer: ([127, 0, 0, 1], 5000).into(),
+                ..samples::socket(cookie)
             },
             seqs,
             base: None,
