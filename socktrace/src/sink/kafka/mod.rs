@@ -26,8 +26,9 @@ use crate::schema::Glance;
 
 /// Brokers refuse more than a megabyte at once if nobody has told them otherwise.
 const BATCH: usize = 512 * 1024;
-/// How long one request is tried again before all is begun anew.
-const RETRY: Duration = Duration::from_secs(4);
+/// How long one request is tried again before all is begun anew. Whoever waits for the end is told why it takes
+/// long before patience runs out (`SETTLE` of the queue).
+const RETRY: Duration = Duration::from_secs(1);
 
 /// A topic of a cluster.
 pub(super) struct Kafka {
