@@ -57,7 +57,7 @@ fn told(recording: &Path) -> Vec<String> {
         .lines())
 }
 
-/// The lines in the files of a spool, after the agent is gone: each record is length, checksum, lines.
+/// The lines in the files of a spool, after the agent is gone: each record is length, checksum, number, lines.
 fn spooled(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).expect("the spool") {
@@ -69,13 +69,13 @@ fn spooled(folder: &Path) -> Vec<String> {
         let mut rest = bytes.as_slice();
         while let Some((length, others)) = rest.split_first_chunk::<4>() {
             let length = u32::from_le_bytes(*length) as usize;
-            let Some(record) = others.get(4..4 + length) else {
+            let Some(record) = others.get(12..12 + length) else {
                 break;
             };
             let text = str::from_utf8(record).expect("UTF-8");
             // Before the line there may be a header, which has no brace.
             found.extend(ids(text.lines().map(|l| &l[l.find('{').unwrap_or(0)..])));
-            rest = &others[4 + length..];
+            rest = &others[12 + length..];
         }
     }
     found

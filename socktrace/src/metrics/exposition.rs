@@ -10,9 +10,9 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::families::{counter, counters, gauge, gauges};
-use super::{Counted, Leaks, Sight, Vitals};
+use super::{Counted, Leaks, Sight, Vitals, sinks};
 use crate::model::{BootTime, GapPlace, Kind};
-use crate::sink::{Account, Outcome};
+use crate::sink::Account;
 
 /// What the page tells, at one moment.
 #[derive(Debug)]
@@ -266,66 +266,6 @@ impl Page {
                 })
         })
     }
-
-    fn sinks(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let each = || {
-            self.sinks
-                .iter()
-                .map(|(name, of)| (("sink", name.as_str()), of))
-        };
-        let events = each().flat_map(|(sink, of)| {
-            Outcome::ALL.map(|outcome| ([sink, ("result", outcome.name())], of.lines(outcome)))
-        });
-        counters(
-            to,
-            (
-                "sink_events",
-                "Lines by what became of them: delivered, or how they were lost",
-            ),
-            events,
-        )?;
-        gauges(
-            to,
-            (
-                "sink_up",
-                "1 while the sink takes lines, 0 while it is away or loses some",
-            ),
-            None,
-            each().map(|(sink, of)| {
-                let troubles = of.troubles();
-                let up = troubles.away.is_none() && troubles.losing.is_empty();
-                ([sink], u64::from(up))
-            }),
-        )?;
-        let bytes = Some(&Unit::Bytes);
-        gauges(
-            to,
-            ("sink_queue", "Lines that wait in memory"),
-            bytes,
-            each().map(|(sink, of)| ([sink], of.queued())),
-        )?;
-        gauges(
-            to,
-            ("sink_spool", "Lines that wait on disk"),
-            bytes,
-            each().filter_map(|(sink, of)| Some(([sink], of.spooled()?.0))),
-        )?;
-        gauges(
-            to,
-            ("sink_spool_max", "Room on disk"),
-            bytes,
-            each().filter_map(|(sink, of)| Some(([sink], of.spooled()?.1))),
-        )?;
-        gauges(
-            to,
-            (
-                "sink_last_success_timestamp",
-                "When lines were delivered last; absent if never",
-            ),
-            Some(&Unit::Seconds),
-            each().filter_map(|(sink, of)| Some(([sink], self.seconds(of.last_success()?)))),
-        )
-    }
 }
 
 impl Collector for Page {
@@ -333,7 +273,7 @@ impl Collector for Page {
         self.agent(&mut to)?;
         self.machine(&mut to)?;
         self.leaks(&mut to)?;
-        self.sinks(&mut to)
+        sinks::encode(&mut to, &self.sinks, |at| self.seconds(at))
     }
 }
 

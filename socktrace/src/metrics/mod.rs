@@ -3,7 +3,7 @@
 //! * [`Vitals`]: what the agent's threads enter, and a server reads.
 //! * [`Tally`]: leaks, counted by the names of processes.
 //! * [`Machine`]: what is looked up when somebody asks: sockets by state, the kernel's tables, our own use.
-//! * `exposition`, `families`, `classic`: the two text formats of Prometheus; `readiness`: the state in short; `server`:
+//! * `exposition`, `sinks`, `families`, `classic`: the two text formats of Prometheus; `readiness`: the state in short; `server`:
 //!   HTTP (feature `metrics`).
 
 #[cfg(feature = "metrics")]
@@ -17,6 +17,8 @@ mod machine;
 mod readiness;
 #[cfg(feature = "metrics")]
 mod server;
+#[cfg(feature = "metrics")]
+mod sinks;
 mod states;
 mod tally;
 mod vitals;

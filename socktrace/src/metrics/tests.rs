@@ -9,7 +9,7 @@ use super::{Counted, Machine, TableUse, Tally, Vitals, start};
 use crate::clock::{self, Clock as _};
 use crate::enrich::ProcFs;
 use crate::model::{BootTime, GapPlace, HookReport, Support};
-use crate::sink::{Account, Outcome};
+use crate::sink::{Account, Batch, Class, Outcome};
 
 /// An agent with two sinks, and what is entered for it.
 struct Served {
@@ -106,7 +106,8 @@ fn the_page_tells_what_was_entered() {
     };
     served.vitals.tick(clock::System.boot(), counted);
     served.sinks[0].delivered(8);
-    served.sinks[1].loses(Outcome::SpoolFull, 9, "full");
+    let dropped = Batch::of(Class::StateChange, &b"line\n".repeat(9)).tally();
+    served.sinks[1].drops(Outcome::SpoolFull, dropped, "full");
     served.sinks[1].set_spooled(10, 11);
     let page = served.page();
     for line in [
@@ -126,6 +127,8 @@ fn the_page_tells_what_was_entered() {
         "socktrace_bpf_map_max_entries{map=\"suspects\"} 100",
         "socktrace_sink_events_total{sink=\"stdout\",result=\"delivered\"} 8",
         "socktrace_sink_events_total{sink=\"syslog\",result=\"spool_full\"} 9",
+        "socktrace_sink_dropped_total{sink=\"syslog\",class=\"state_change\"} 9",
+        "socktrace_sink_dropped_total{sink=\"syslog\",class=\"finding\"} 0",
         "socktrace_sink_up{sink=\"stdout\"} 1",
         "socktrace_sink_up{sink=\"syslog\"} 0",
         "socktrace_sink_spool_bytes{sink=\"syslog\"} 10",

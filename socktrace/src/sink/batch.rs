@@ -20,7 +20,17 @@ impl Class {
     /// Every class, the least first.
     pub const ALL: [Self; 3] = [Self::StateChange, Self::Update, Self::Finding];
 
-    /// Its name in messages and metrics, in the plural.
+    /// Its name in metrics.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::StateChange => "state_change",
+            Self::Update => "update",
+            Self::Finding => "finding",
+        }
+    }
+
+    /// Its name in messages, in the plural.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -50,8 +60,13 @@ impl Tally {
 
     /// Adds the lines in `bytes`.
     pub(super) fn add(&mut self, class: Class, bytes: &[u8]) {
+        self.count(class, count_lines(bytes));
+    }
+
+    /// Adds so many lines.
+    pub(super) fn count(&mut self, class: Class, more: u64) {
         if let Some(lines) = self.0.get_mut(class as usize) {
-            *lines += count_lines(bytes);
+            *lines += more;
         }
     }
 }

@@ -75,6 +75,11 @@ impl<T: Transport> Courier<T> {
         }
     }
 
+    /// How many bytes of lines go well together.
+    pub(super) fn most_bytes(&self) -> usize {
+        self.transport.most_bytes()
+    }
+
     /// Where it tells what happens.
     pub(super) fn own_board(&self) -> Arc<Board> {
         Arc::clone(&self.board)

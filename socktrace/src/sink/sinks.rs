@@ -61,6 +61,20 @@ pub enum Report {
         /// Lines dropped meanwhile.
         dropped: Tally,
     },
+    /// There is no room in the spool any more: lines are being dropped.
+    #[error("the spool of {name} is full; lines are being dropped, findings last")]
+    SpoolFull {
+        /// Which sink.
+        name: String,
+    },
+    /// There is room in the spool again, or the end has come.
+    #[error("the spool of {name} was full; dropped {dropped}")]
+    SpoolDropped {
+        /// Which sink.
+        name: String,
+        /// Lines dropped meanwhile.
+        dropped: Tally,
+    },
     /// Lines get through again.
     #[error("{name} works again; lost {lines} lines")]
     Recovered {

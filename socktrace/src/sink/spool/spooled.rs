@@ -7,18 +7,20 @@ use std::thread;
 use std::time::Duration;
 
 use super::super::courier::{Courier, Transport};
-use super::super::{Board, Outcome, Report, Sink, SinkError};
+use super::super::{Batch, Board, Class, Outcome, Report, Sink, SinkError, Tally};
 use super::{Given, Spool};
 
 /// How long a spool that cannot be read is left alone.
 const PAUSE: Duration = Duration::from_secs(1);
-const FULL: &str = "its spool is full, the oldest lines made room";
+const FULL: &str = "its spool is full";
 
 /// A sink over a spool.
 pub(in super::super) struct Spooled {
     name: String,
     shared: Arc<Shared>,
     board: Arc<Board>,
+    /// Lines dropped since the spool became full.
+    dropping: Option<Tally>,
 }
 
 struct Shared {
@@ -61,7 +63,32 @@ impl Spooled {
             name,
             shared,
             board,
+            dropping: None,
         })
+    }
+}
+
+impl Spooled {
+    /// What had to make room in the spool: told when it begins, and when there is room again.
+    fn note_dropped(&mut self, dropped: Tally, has_room: bool) {
+        let account = self.board.account();
+        if dropped != Tally::default() {
+            account.drops(Outcome::SpoolFull, dropped, FULL);
+            let all = self.dropping.get_or_insert_with(|| {
+                self.board.post(Report::SpoolFull {
+                    name: self.name.clone(),
+                });
+                Tally::default()
+            });
+            *all += dropped;
+        }
+        if has_room && let Some(dropped) = self.dropping.take() {
+            account.keeps(Outcome::SpoolFull);
+            self.board.post(Report::SpoolDropped {
+                name: self.name.clone(),
+                dropped,
+            });
+        }
     }
 }
 
@@ -71,40 +98,33 @@ impl Sink for Spooled {
     }
 
     fn write(&mut self, batch: &[u8]) -> Result<(), SinkError> {
+        self.take(&Batch::of(Class::Finding, batch))
+    }
+
+    fn take(&mut self, batch: &Batch) -> Result<(), SinkError> {
         if batch.is_empty() {
             return Ok(());
         }
-        let lines = super::count_lines(batch);
         let mut spool = self.shared.lock();
         let appended = spool.append(batch);
-        let account = self.board.account();
+        let account = Arc::clone(self.board.account());
         account.set_spooled(spool.waiting(), spool.size());
+        // Earlier is too early: a segment's room is soon used up again.
+        let has_room = spool.waiting() <= spool.size() / 2;
         drop(spool);
         self.shared.appended.notify_all();
-        match appended {
-            Ok(dropped) => {
-                account.keeps(Outcome::Failed);
-                if dropped == 0 {
-                    account.keeps(Outcome::SpoolFull);
-                    return Ok(());
-                }
-                account.loses(Outcome::SpoolFull, dropped, FULL);
-                Err(SinkError::Write {
-                    name: self.name.clone(),
-                    reason: io::Error::other(FULL),
-                    lines: dropped,
-                })
-            }
-            Err(reason) => {
-                let name = format!("the spool of {}", self.name);
-                account.loses(Outcome::Failed, lines, &format!("{name}: {reason}"));
-                Err(SinkError::Write {
-                    name,
-                    reason,
-                    lines,
-                })
-            }
-        }
+        self.note_dropped(appended.dropped, has_room);
+        let Some((reason, lines)) = appended.failed else {
+            account.keeps(Outcome::Failed);
+            return Ok(());
+        };
+        let name = format!("the spool of {}", self.name);
+        account.loses(Outcome::Failed, lines, &format!("{name}: {reason}"));
+        Err(SinkError::Write {
+            name,
+            reason,
+            lines,
+        })
     }
 
     fn board(&self) -> Option<Arc<Board>> {
@@ -119,11 +139,14 @@ impl Sink for Spooled {
             .shared
             .appended
             .wait_timeout_while(spool, patience, waits);
-        let (spool, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        if !spool.is_empty() {
+        let (mut spool, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let (waiting, dropped) = (spool.waiting(), spool.dropped_in_flight());
+        drop(spool);
+        self.note_dropped(dropped, true);
+        if waiting > 0 {
             self.board.post(Report::Kept {
                 name: self.name.clone(),
-                bytes: spool.bytes(),
+                bytes: waiting,
             });
         }
     }
@@ -139,31 +162,45 @@ impl Drop for Spooled {
     }
 }
 
-/// The thread: delivers batch after batch, until it is told that the sink is gone.
+/// The thread: delivers what waits, as much at once as the counterpart takes, until it is told that the sink is
+/// gone.
 fn deliver(mut courier: Courier<impl Transport>, shared: &Shared) {
     let board = courier.own_board();
     let name = courier.name().to_owned();
+    let most = courier.most_bytes();
+    // Whether the last attempt to use the spool has failed, which is told once.
+    let mut is_failing = false;
+    let mut note = |used: io::Result<()>| {
+        if let Err(reason) = used {
+            if !is_failing {
+                board.post(failed(&name, reason));
+            }
+            is_failing = true;
+        } else {
+            is_failing = false;
+        }
+    };
     let mut spool = shared.lock();
     while !board.is_abandoned() {
-        let batch = match spool.next() {
-            Ok((Some(batch), damaged)) => {
+        let batch = match spool.next(most) {
+            Ok((batch, damaged)) => {
                 tell(&board, &name, Given { damaged });
                 batch
             }
-            Ok((None, damaged)) => {
-                tell(&board, &name, Given { damaged });
-                let waited = shared.appended.wait(spool);
-                spool = waited.unwrap_or_else(PoisonError::into_inner);
-                continue;
-            }
             Err(reason) => {
-                board.post(failed(&name, reason));
+                note(Err(reason));
                 let waited = shared.appended.wait_timeout(spool, PAUSE);
                 (spool, _) = waited.unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
         };
-        let number = spool.position();
+        let Some(batch) = batch else {
+            board.account().set_spooled(spool.waiting(), spool.size());
+            shared.appended.notify_all();
+            let waited = shared.appended.wait(spool);
+            spool = waited.unwrap_or_else(PoisonError::into_inner);
+            continue;
+        };
         drop(spool);
         let delivered = courier.write(&batch);
         if let Err(error) = delivered {
@@ -173,12 +210,7 @@ fn deliver(mut courier: Courier<impl Transport>, shared: &Shared) {
             board.post(Report::Failed(error));
         }
         spool = shared.lock();
-        // It may have been dropped meanwhile to make room; it was delivered all the same.
-        if spool.position() == number
-            && let Err(reason) = spool.taken(&batch)
-        {
-            board.post(failed(&name, reason));
-        }
+        note(spool.taken());
         board.account().set_spooled(spool.waiting(), spool.size());
         shared.appended.notify_all();
     }
