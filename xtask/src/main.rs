@@ -68,6 +68,9 @@ enum Command {
         /// Check what has become of them; the static program is built quickly, not to be released
         #[arg(long)]
         check: bool,
+        /// Try the Debian package as a service, in a Debian that is booted in a container: as root, by hand
+        #[arg(long, conflicts_with = "check")]
+        boot: bool,
     },
     /// Fuzz what reads bytes, for a bounded time
     Fuzz {
@@ -98,7 +101,7 @@ enum Command {
     Validate,
     /// Check licences and sources of all dependencies
     Licences,
-    /// Check what compilers do not: file lengths, who imports what, clocks, SAFETY comments
+    /// Check what compilers do not: file lengths, who imports what, clocks, SAFETY comments, links
     Tidy,
 }
 
@@ -109,8 +112,9 @@ fn main() -> ExitCode {
         Command::Run { arguments } => run::command(&arguments),
         Command::Test => test::command(),
         Command::Lint => lint::command(),
-        Command::Dist { check: false } => dist::command(),
-        Command::Dist { check: true } => dist::test(),
+        Command::Dist { boot: true, .. } => dist::boot(),
+        Command::Dist { check: true, .. } => dist::test(),
+        Command::Dist { .. } => dist::command(),
         Command::Fuzz { seconds } => fuzz::command(seconds),
         Command::Bench(options) => bench::command(&options),
         Command::Load { load } => bench::load(load),

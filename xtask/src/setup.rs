@@ -50,6 +50,12 @@ const TEST_PACKAGES: [Package; 22] = [
 /// The compiler for what the static program has of C.
 const MUSL: Package = ("musl-tools", || has_program("musl-gcc"));
 
+/// What a system is made with and booted.
+const CONTAINER: [Package; 2] = [
+    ("debootstrap", || has_program("debootstrap")),
+    ("systemd-container", || has_program("systemd-nspawn")),
+];
+
 /// What `bench` compares with.
 const PEERS: [Package; 4] = [
     ("libbpf-tools", || {
@@ -173,9 +179,18 @@ fn fetched() -> Result<()> {
     vm::setup()
 }
 
+/// Makes sure that a system can be made and booted in a container.
+pub(crate) fn container() -> Result<()> {
+    all_of(&CONTAINER)
+}
+
 /// Makes sure that there is something to compare with.
 fn peers() -> Result<()> {
-    let missing: Vec<&str> = PEERS
+    all_of(&PEERS)
+}
+
+fn all_of(packages: &[Package]) -> Result<()> {
+    let missing: Vec<&str> = packages
         .iter()
         .filter(|(_, is_there)| !is_there())
         .map(|(package, _)| *package)

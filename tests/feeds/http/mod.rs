@@ -4,7 +4,9 @@
 //! * [`outage`]: every sort of counterpart goes and comes back under load.
 //! * [`hostile`]: counterparts that mean harm.
 //! * [`otlp`], [`elastic`], [`splunk`], [`loki`], [`webhook`]: what each wants, and what it may refuse.
+//! * [`collector`]: one of OTLP that is not ours.
 
+mod collector;
 mod elastic;
 mod fake;
 mod hostile;

@@ -95,7 +95,8 @@ fn export(request: &Request) -> Vec<Event> {
     records(request)
 }
 
-fn records(request: &Request) -> Vec<Event> {
+/// The events of a request, each with what it has to have.
+pub(super) fn records(request: &Request) -> Vec<Event> {
     assert_eq!(
         request.header("content-type"),
         Some("application/x-protobuf")

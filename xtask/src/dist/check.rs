@@ -9,10 +9,13 @@ use std::process::{Command, Output};
 use anyhow::{Context, Result, ensure};
 
 use super::Dist;
+use super::deb::CONFIG;
+use super::files::DOC;
+use crate::tidy::links;
 use crate::{python, shell};
 
 /// What has to be below the prefix of every package.
-const FILES: [&str; 13] = [
+const FILES: [&str; 14] = [
     "bin/socktrace",
     "lib/systemd/system/socktrace.service",
     "lib/sysusers.d/socktrace.conf",
@@ -20,6 +23,7 @@ const FILES: [&str; 13] = [
     "share/doc/socktrace/README.md",
     "share/doc/socktrace/THIRD-PARTY.gz",
     "share/doc/socktrace/docs/operation.md",
+    "share/doc/socktrace/examples/conf.d/metrics.toml",
     "share/doc/socktrace/examples/kubernetes/Containerfile",
     "share/doc/socktrace/examples/kubernetes/daemonset.yaml",
     "share/doc/socktrace/examples/socktrace.toml",
@@ -58,10 +62,10 @@ pub(super) fn all(dist: &Dist) -> Result<()> {
         complete(prefix)?;
         works(prefix)?;
         pages(prefix)?;
+        documents(prefix)?;
         unit(prefix)?;
     }
-    let config = deb.join("etc/socktrace/socktrace.toml");
-    ensure!(config.is_file(), "no {}", config.display());
+    config(&dist.deb, &deb)?;
     is_static(&tarball.join("bin/socktrace"))?;
     lintian(&dist.deb)?;
     kubernetes(&shell::root().join("socktrace/packaging/kubernetes/daemonset.yaml"))
@@ -139,6 +143,46 @@ fn pages(prefix: &Path) -> Result<()> {
             .filter(|line| !line.contains("cannot adjust line"))
             .collect();
         ensure!(warnings.is_empty(), "{}: {warnings:?}", page.display());
+    }
+    Ok(())
+}
+
+/// What is installed together finds one another.
+fn documents(prefix: &Path) -> Result<()> {
+    let root = prefix.join(DOC);
+    let mut complaints = Vec::new();
+    for folder in ["", "docs"] {
+        for entry in fs::read_dir(root.join(folder))? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "md") {
+                let name = path.strip_prefix(&root)?;
+                complaints.extend(links::check(&root, name, &fs::read_to_string(&path)?));
+            }
+        }
+    }
+    ensure!(complaints.is_empty(), "{complaints:?}");
+    Ok(())
+}
+
+/// The configuration is installed, is its owner's, and is one.
+fn config(deb: &Path, unpacked: &Path) -> Result<()> {
+    let listed = shell::read(
+        shell::program("dpkg-deb")
+            .arg("-I")
+            .arg(deb)
+            .arg("conffiles"),
+    )?;
+    for name in CONFIG {
+        let path = format!("/etc/socktrace/{name}");
+        ensure!(
+            listed.lines().any(|line| line == path),
+            "{path} is no conffile"
+        );
+        shell::run(
+            shell::program(unpacked.join("usr/bin/socktrace"))
+                .args(["check-config", "--config"])
+                .arg(unpacked.join(&path[1..])),
+        )?;
     }
     Ok(())
 }

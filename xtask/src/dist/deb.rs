@@ -10,8 +10,8 @@ use super::files::{DOC, File, Files, gzip, read};
 use super::tarball::archive;
 use crate::shell;
 
-/// The configuration, as it is by default.
-const CONFIG: &str = "etc/socktrace/socktrace.toml";
+/// The configuration, as it is by default: below `/etc/socktrace` as below `socktrace/packaging`.
+pub(super) const CONFIG: [&str; 2] = ["conf.d/metrics.toml", "socktrace.toml"];
 
 /// The scripts, which are run by root.
 const SCRIPTS: [&str; 3] = ["postinst", "postrm", "prerm"];
@@ -34,8 +34,12 @@ pub(super) fn write(folder: &Path, mut files: Files, version: &str, epoch: u64) 
         file.path = format!("usr/{}", file.path);
     }
     // Its owner's once it is installed: dpkg asks before it overwrites what was changed.
-    let config = read(&shell::root().join("socktrace/packaging/socktrace.toml"))?;
-    files.push(file(CONFIG, 0o644, config));
+    let mut conffiles = String::new();
+    for name in CONFIG {
+        let config = read(&shell::root().join("socktrace/packaging").join(name))?;
+        files.push(file(&format!("etc/socktrace/{name}"), 0o644, config));
+        conffiles.extend(["/etc/socktrace/", name, "\n"]);
+    }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     let program = files.iter().find(|file| file.path == "usr/bin/socktrace");
     let depends = depends(&program.context("no program")?.bytes);
@@ -47,7 +51,7 @@ pub(super) fn write(folder: &Path, mut files: Files, version: &str, epoch: u64) 
         .replace("@DEPENDS@", &depends);
     let mut controls = vec![
         file("control", 0o644, control.into_bytes()),
-        file("conffiles", 0o644, format!("/{CONFIG}\n").into_bytes()),
+        file("conffiles", 0o644, conffiles.into_bytes()),
         file("md5sums", 0o644, md5sums(folder, &files)?.into_bytes()),
     ];
     for script in SCRIPTS {

@@ -53,13 +53,11 @@ impl Files {
         ] {
             files.text(path, read(&pages.join("completions").join(completion))?);
         }
-        files.text(
-            &format!("{DOC}/README.md"),
-            read(&shell::root().join("README.md"))?,
-        );
+        let readme = shell::root().join("README.md");
+        files.text(&format!("{DOC}/README.md"), document(&readme)?);
         let docs = shell::root().join("socktrace/docs");
         for name in names(&docs)? {
-            files.text(&format!("{DOC}/docs/{name}"), read(&docs.join(&name))?);
+            files.text(&format!("{DOC}/docs/{name}"), document(&docs.join(&name))?);
         }
         // Whatever is not for packages themselves is for users to copy from.
         for folder in names(&packaging)? {
@@ -104,6 +102,17 @@ impl Files {
         }
         Ok(())
     }
+}
+
+/// A document that names files by where an installation has them.
+fn document(path: &Path) -> Result<Vec<u8>> {
+    let text = String::from_utf8(read(path)?)
+        .with_context(|| format!("{} is not UTF-8", path.display()))?;
+    let text = text
+        .replace("](socktrace/docs/", "](docs/")
+        .replace("](../packaging/", "](../examples/")
+        .replace("`socktrace/packaging", "`examples");
+    Ok(text.into_bytes())
 }
 
 /// As gzip does it, without a name or a time.

@@ -4,11 +4,12 @@
 //! * [`files`]: what that is.
 //! * [`notices`]: the licences of what is linked into the program.
 //! * [`tarball`], [`deb`]: into what it is packed.
-//! * [`check`]: whether it is all there and works.
+//! * [`check`]: whether it is all there and works; [`boot`]: whether it does as a service of a whole system.
 //!
 //! All times in them are `SOURCE_DATE_EPOCH`, or that of the last commit: the same programs make the same
 //! packages, to the byte.
 
+mod boot;
 mod check;
 mod deb;
 mod files;
@@ -40,6 +41,11 @@ pub(crate) fn command() -> Result<()> {
         println!("{}", file.display());
     }
     Ok(())
+}
+
+/// Builds both packages and tries the Debian one in a Debian that is booted for it.
+pub(crate) fn boot() -> Result<()> {
+    boot::run(&make("guest")?)
 }
 
 /// Builds both packages and looks at what has become of them. The static program is built quickly.

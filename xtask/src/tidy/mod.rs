@@ -2,7 +2,9 @@
 //!
 //! * [`source`]: a Rust file as tokens and paths, test code told apart.
 //! * [`rules`]: the rules.
+//! * [`links`]: where documents lead.
 
+pub(crate) mod links;
 mod rules;
 mod source;
 #[cfg(test)]
@@ -30,6 +32,9 @@ pub(crate) fn command() -> Result<()> {
         // What is no text is a recording or a picture, and nobody's style.
         if let Ok(text) = str::from_utf8(&bytes) {
             complaints.extend(rules::check(name, text));
+            if name.extension().is_some_and(|extension| extension == "md") {
+                complaints.extend(links::check(shell::root(), name, text));
+            }
         }
     }
     for complaint in &complaints {

@@ -111,7 +111,15 @@ pub(crate) struct OutputArgs {
     /// syslog:///dev/log, syslog+udp://host:514 and syslog+tcp://host:601 send each line with a header of
     /// RFC 5424; options are facility=daemon, app-name=socktrace and enterprise=32473. A collector that is
     /// away is tried again until it is back. Lines wait in memory meanwhile, up to 4 MiB, or on disk, also
-    /// over the end of socktrace: spool=/var/lib/socktrace/siem and spool-size=64MiB.
+    /// over the end of socktrace: spool=/var/lib/socktrace/siem and spool-size=64MiB. So it is with all that
+    /// follow.
+    ///
+    /// syslog+tls://host:6514, journald://, kafka://host:9092/topic and nats://host:4222/subject: their options
+    /// are in docs/brokers.md.
+    ///
+    /// otlp+https://host:4318, webhook+https://host/path, elasticsearch+https://host:9200/index,
+    /// opensearch+https://host:9200/index, splunk+https://host:8088 and loki+https://host:3100, or with +http:
+    /// their options are in docs/feeds.md.
     #[arg(long, value_name = "-|FILE|URL")]
     pub(crate) output: Vec<PathBuf>,
     /// Whether text is coloured

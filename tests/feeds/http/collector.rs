@@ -1,0 +1,82 @@
+//! A collector of OTLP that is not ours (rotel). It sends on what it was sent, so what a strict fake gets from it is
+//! what it has understood.
+
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::Command;
+
+use socktrace_tests::child::{Outcome, Running};
+use socktrace_tests::program::in_python;
+use socktrace_tests::wait::{SOON, until};
+
+use super::fake::{Dialect, Fake};
+use super::otlp::{OTLP, records};
+use super::{replay, sent};
+use crate::load::{count, without_surroundings};
+use crate::stored;
+
+/// A collector's requests, which hold the lines of more than one of ours.
+const SENT_ON: Dialect = Dialect {
+    url: "otlp+http://ADDRESS",
+    events: |request| {
+        assert_eq!(request.path, "/v1/logs");
+        records(request)
+    },
+    ..OTLP
+};
+
+fn rotel() -> PathBuf {
+    let mut find = Command::new(in_python("python3"));
+    find.args([
+        "-c",
+        "import rotel.agent; print(rotel.agent.Agent.agent_path)",
+    ]);
+    let found = Outcome::of(&mut find, SOON);
+    found.check_code(0);
+    PathBuf::from(found.stdout.trim())
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("its address").port()
+}
+
+/// A collector at `port` that sends on to `fake`.
+fn start(port: u16, fake: &Fake) -> Running {
+    let mut command = Command::new(rotel());
+    command
+        .args([
+            "start",
+            "--otlp-http-endpoint",
+            &format!("127.0.0.1:{port}"),
+        ])
+        .args([
+            "--otlp-grpc-endpoint",
+            &format!("127.0.0.1:{}", free_port()),
+        ])
+        .args(["--exporter", "otlp", "--otlp-exporter-protocol", "http"])
+        .args([
+            "--otlp-exporter-endpoint",
+            &fake.url("").replace("otlp+", ""),
+        ])
+        .args(["--batch-timeout", "100ms"]);
+    without_surroundings(&mut command);
+    let collector = Running::spawn(&mut command).expect("rotel");
+    let listens = || TcpStream::connect(("127.0.0.1", port)).is_ok();
+    assert!(until(SOON, listens), "{}", collector.stderr());
+    collector
+}
+
+#[test]
+fn a_collector_understands_every_line() {
+    let fake = Fake::new(SENT_ON, vec![]);
+    let port = free_port();
+    let _collector = start(port, &fake);
+    let output = format!("otlp+http://127.0.0.1:{port}");
+    let outcome = Outcome::of(&mut replay(&stored("closed_held.strec"), &output), SOON);
+    outcome.check_code(0);
+    assert_eq!(outcome.stderr, "");
+    fake.wait_all(sent().len());
+    assert_eq!(count("rotel", &sent(), &fake.ids()), (0, 0));
+    fake.check(&sent());
+}
