@@ -1,5 +1,5 @@
-//! `cargo xtask dist --boot`: the Debian package in a Debian that is booted with its own service manager, in a
-//! container (systemd-nspawn). Installing, reloading, killing, hanging, upgrading, purging: see `boot.sh`.
+//! `cargo xtask dist --boot`: the packages in a Debian that is booted with its own service manager, in a container
+//! (systemd-nspawn). Installing, reloading, killing, hanging, upgrading, purging: see `boot.sh`.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -25,9 +25,8 @@ FailureActionExitStatus=1
 [Service]
 Type=oneshot
 ExecStart=/bin/bash /root/boot.sh
-StandardOutput=tty
-StandardError=tty
-TTYPath=/dev/console
+StandardOutput=truncate:/root/boot.log
+StandardError=inherit
 TimeoutStartSec=10min
 ";
 
@@ -48,12 +47,15 @@ pub(super) fn run(dist: &Dist) -> Result<()> {
         fs::copy(from, &to).with_context(|| format!("cannot write {}", to.display()))
     };
     copy(&dist.deb, "root/socktrace.deb")?;
+    copy(&dist.tarball, "root/socktrace.tar.gz")?;
     fs::write(root.join("root/boot.sh"), SCRIPT)?;
     fs::write(root.join("etc/systemd/system/boot.service"), UNIT)?;
     let wanted = root.join("etc/systemd/system/default.target.wants");
     fs::create_dir_all(&wanted)?;
     let link = wanted.join("boot.service");
-    let _ = fs::remove_file(&link);
+    for old in [&link, &root.join("root/boot.log")] {
+        let _ = fs::remove_file(old);
+    }
     symlink("/etc/systemd/system/boot.service", &link)?;
     let mut timeout = shell::program("timeout");
     timeout
@@ -74,7 +76,13 @@ pub(super) fn run(dist: &Dist) -> Result<()> {
         .arg(&root)
         .env("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1")
         .env("SYSTEMD_NSPAWN_API_VFS_WRITABLE", "1");
-    let status = timeout.status().context("cannot start systemd-nspawn")?;
+    eprintln!("dist: booting {}", root.display());
+    let console = timeout.output().context("cannot start systemd-nspawn")?;
+    let log = fs::read_to_string(root.join("root/boot.log"));
+    // Without a log it did not come so far, and the console says why.
+    let log = log.unwrap_or_else(|_| String::from_utf8_lossy(&console.stdout).into_owned());
+    eprintln!("{log}");
+    let status = console.status;
     match status.code() {
         Some(PASSED) => Ok(()),
         _ => bail!("the package does not work as a service: {status}"),
@@ -85,7 +93,7 @@ pub(super) fn run(dist: &Dist) -> Result<()> {
 fn root(folder: &Path) -> Result<PathBuf> {
     let root = folder.join("boot");
     let is_clean = root.join("etc/debian_version").is_file()
-        && !root.join("var/lib/dpkg/info/socktrace.list").exists()
+        && !root.join("usr/bin/socktrace").exists()
         && !root.join("etc/socktrace").exists();
     if is_clean {
         return Ok(root);

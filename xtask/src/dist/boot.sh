@@ -1,14 +1,15 @@
 #!/bin/bash
-# Runs in a Debian that was booted for it: the package there is installed, works as a service, and goes again.
+# Runs in a Debian that was booted for it: the package there is installed, works as a service, and goes again, and
+# so does what is in the archive.
 # What fails is the last thing printed.
-set -eu -o pipefail
+set -eEu -o pipefail
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 SYSTEMD_PAGER= SYSTEMD_COLORS=0
 
 step() { echo "boot: $*"; }
 fail() {
     echo "boot: FAILED: $*"
     systemctl status socktrace --no-pager --lines=0 || true
-    journalctl --unit=socktrace --no-pager --output=cat | cut -c-300 | tail --lines=20
+    journalctl --boot --unit=socktrace --no-pager --output=cat | cut -c-300 | tail --lines=20
     exit 1
 }
 trap 'fail "line $LINENO: $BASH_COMMAND"' ERR
@@ -25,7 +26,7 @@ is() { # PROPERTY VALUE
     [ "$(property "$1")" = "$2" ]
 }
 property() { systemctl show --property="$1" --value socktrace; }
-says() { journalctl --unit=socktrace --no-pager --output=cat | grep --quiet "$@"; }
+says() { journalctl --boot --unit=socktrace --no-pager --output=cat | grep "$@" >/dev/null; }
 absent() { [ ! -e "$1" ] || fail "$1 is there"; }
 leaks() { # FILE: the names of the leaks that it tells of
     grep '"action":"socket.leak"' "$1" | grep -o '"leak":{"id":"[^"]*"' | sort -u
@@ -45,7 +46,13 @@ is ActiveState inactive || fail "it started by itself"
 socktrace check-config >/dev/null
 
 step "starting"
-printf 'leak-after = "2s"\n[[output]]\npath = "-"\n' >/etc/socktrace/conf.d/90-boot.toml
+cat >/etc/socktrace/conf.d/90-boot.toml <<'TOML'
+leak-after = "2s"
+[[output]]
+path = "-"
+[[output]]
+url = "journald://"
+TOML
 systemctl enable --now socktrace
 is ActiveState active
 pid=$(property MainPID)
@@ -71,6 +78,8 @@ from urllib.request import urlopen
 text = urlopen("http://127.0.0.1:9753/metrics").read().decode()
 assert 'socktrace_leaked_sockets{process="python3",kind="close_wait"} 3' in text, text
 PYTHON
+of_journal() { journalctl --boot --quiet --no-pager --output=cat --identifier=socktrace "$@" | wc -l; }
+[ "$(of_journal SOCKTRACE_ACTION=socket.leak SOCKTRACE_PHASE=open)" = 3 ]
 [ "$(socktrace history --format csv | grep --count python3)" = 3 ]
 
 step "reloading"
@@ -131,5 +140,19 @@ absent /etc/socktrace
 absent /var/lib/socktrace
 absent /var/log/socktrace
 [ -z "$(find /etc/systemd -name 'socktrace*')" ] || fail "something of it is still enabled"
-[ "$(systemctl is-system-running)" = running ] || fail "$(systemctl --failed --no-legend)"
+
+step "unpacking the archive"
+userdel socktrace
+tar -C /usr --strip-components=1 -xzf /root/socktrace.tar.gz
+systemd-sysusers
+systemctl daemon-reload
+systemctl start socktrace
+is ActiveState active
+is StatusText "watching: 0 leaks open, 0 sockets tracked"
+systemctl stop socktrace
+is Result success
+tar -tzf /root/socktrace.tar.gz | grep -v '/$' | sed 's,^[^/]*,/usr,' | xargs rm
+systemctl daemon-reload
+
+[ -z "$(systemctl --failed --no-legend)" ] || fail "$(systemctl --failed --no-legend)"
 step "passed"
