@@ -11,8 +11,9 @@ use socktrace_tests::wait::{SOON, until};
 
 use super::fake::{Dialect, Fake};
 use super::otlp::{OTLP, records};
+use super::outage::feed_until_away;
 use super::{replay, sent};
-use crate::load::{count, without_surroundings};
+use crate::load::{Load, count, without_surroundings};
 use crate::stored;
 
 /// A collector's requests, which hold the lines of more than one of ours.
@@ -77,6 +78,31 @@ fn a_collector_understands_every_line() {
     outcome.check_code(0);
     assert_eq!(outcome.stderr, "");
     fake.wait_all(sent().len());
-    assert_eq!(count("rotel", &sent(), &fake.ids()), (0, 0));
+    let (_, lost) = count("rotel", &sent(), &fake.ids());
+    assert_eq!(lost, 0);
     fake.check(&sent());
+}
+
+/// Lines wait in the spool until there is a collector, and others come meanwhile.
+#[test]
+fn a_collector_that_comes_later_gets_everything() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let fake = Fake::new(SENT_ON, vec![]);
+    let port = free_port();
+    let spool = folder.path().join("spool");
+    let mut load = Load::new(folder.path(), 0);
+    let mut agent = load.play(&format!(
+        "otlp+http://127.0.0.1:{port}?spool={}",
+        spool.display()
+    ));
+    feed_until_away(&mut load, &agent);
+    let _collector = start(port, &fake);
+    load.feed(1000);
+    fake.wait_all(load.events() as usize);
+    let sent = load.end();
+    let status = agent.wait(SOON).expect("it ends");
+    assert!(status.success(), "{}", agent.stderr());
+    let (_, lost) = count("rotel, away at first", &sent, &fake.ids());
+    assert_eq!(lost, 0);
+    fake.check(&sent);
 }

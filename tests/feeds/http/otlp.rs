@@ -92,7 +92,13 @@ fn text<'a>(attributes: &'a [KeyValue], key: &str) -> &'a str {
 fn export(request: &Request) -> Vec<Event> {
     assert_eq!(request.path, "/v1/logs");
     assert_eq!(request.header("content-encoding"), Some("gzip"));
+    let resources = decode(request).resource_logs.len();
+    assert_eq!(resources, 1, "one is enough");
     records(request)
+}
+
+fn decode(request: &Request) -> ExportRequest {
+    ExportRequest::decode(&*request.body).expect("protobuf")
 }
 
 /// The events of a request, each with what it has to have.
@@ -101,15 +107,15 @@ pub(super) fn records(request: &Request) -> Vec<Event> {
         request.header("content-type"),
         Some("application/x-protobuf")
     );
-    let decoded = ExportRequest::decode(&*request.body).expect("protobuf");
-    let [logs] = decoded.resource_logs.as_slice() else {
-        panic!("one resource: {decoded:?}");
-    };
-    let resource = logs.resource.as_ref().expect("a resource");
-    assert_eq!(text(&resource.attributes, "service.name"), "socktrace");
-    assert_eq!(text(&resource.attributes, "host.name"), "web-1");
-    let records = logs.scope_logs.iter().flat_map(|scope| &scope.log_records);
-    records
+    let all = decode(request).resource_logs;
+    for logs in &all {
+        let resource = logs.resource.as_ref().expect("a resource");
+        assert_eq!(text(&resource.attributes, "service.name"), "socktrace");
+        assert_eq!(text(&resource.attributes, "host.name"), "web-1");
+    }
+    let scopes = all.iter().flat_map(|logs| &logs.scope_logs);
+    scopes
+        .flat_map(|scope| &scope.log_records)
         .map(|record| {
             assert!(!record.event_name.is_empty());
             assert!([9, 13].contains(&record.severity_number));

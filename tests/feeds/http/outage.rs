@@ -21,7 +21,7 @@ const EVENTS: u32 = 400;
 
 /// Feeds until the agent says that the counterpart is away: it tells of troubles when it has something to write.
 #[track_caller]
-fn feed_until_away(load: &mut Load, agent: &Running) {
+pub(super) fn feed_until_away(load: &mut Load, agent: &Running) {
     load.feed(EVENTS);
     let deadline = Deadline::within(SOON * 3);
     while !agent.stderr().contains("trying again") {

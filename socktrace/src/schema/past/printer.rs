@@ -50,7 +50,7 @@ impl HistoryPrinter {
             HistoryFormat::Csv => self.end(&csv::finding(&self.host, past), out),
             HistoryFormat::Json => json::past(&self.host, &self.ids, self.sequence, past, out),
         }
-        self.sequence += 1;
+        self.go_on();
     }
 
     /// The counts of a minute.
@@ -63,7 +63,7 @@ impl HistoryPrinter {
                 json::past_minute(&self.host, &self.ids, self.sequence, minute, out);
             }
         }
-        self.sequence += 1;
+        self.go_on();
     }
 
     /// Findings that were counted together, by what `by` names.
@@ -76,7 +76,7 @@ impl HistoryPrinter {
                 json::past_group(&self.host, &self.ids, self.sequence, by, group, out);
             }
         }
-        self.sequence += 1;
+        self.go_on();
     }
 
     /// The end: how many findings that was, and what was not kept. CSV has no place for it, and only the
@@ -106,7 +106,13 @@ impl HistoryPrinter {
                 json::past_summary(&self.host, &self.ids, self.sequence, shown, losses, out);
             }
         }
+        self.go_on();
+    }
+
+    /// The next line has another number, and so another name.
+    fn go_on(&mut self) {
         self.sequence += 1;
+        self.ids.begin_event(self.sequence);
     }
 
     fn head(&self, text: impl FnOnce() -> String, csv: impl FnOnce() -> String, out: &mut Vec<u8>) {

@@ -1,5 +1,7 @@
 //! What is kept of a finding, and what is printed of it later.
 
+use std::collections::HashSet;
+
 use insta::assert_snapshot;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -70,6 +72,20 @@ fn the_past_as_text() {
 #[test]
 fn the_past_as_json() {
     assert_snapshot!(print(HistoryFormat::Json));
+}
+
+#[test]
+fn no_two_lines_of_an_answer_have_the_same_name() {
+    let mut out = Vec::new();
+    let mut printer = HistoryPrinter::new(HistoryFormat::Json, host());
+    for past in all() {
+        printer.finding(&past, &mut out);
+    }
+    printer.finish(1_795_359_840_000_000, 4, &PastLosses::default(), &mut out);
+    let lines = out.split_inclusive(|byte| *byte == b'\n');
+    let id = |line| serde_json::from_slice::<Value>(line).unwrap()["event"]["id"].to_string();
+    let ids: HashSet<_> = lines.map(id).collect();
+    assert_eq!(ids.len(), 5);
 }
 
 #[test]
