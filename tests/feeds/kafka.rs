@@ -1,6 +1,6 @@
 //! A broker of Kafka's protocol (Tansu), read back partition by partition.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Mutex;
@@ -9,9 +9,12 @@ use rskafka::client::ClientBuilder;
 use rskafka::client::partition::{OffsetAt, UnknownTopicHandling};
 use rskafka::record::Record;
 use socktrace_tests::child::{Outcome, Running};
+use socktrace_tests::http::free_port;
 use socktrace_tests::program::{in_python, socktrace};
 use socktrace_tests::wait::{SOON, until};
 
+use crate::outage::Counterpart;
+use crate::proxy::Proxy;
 use crate::{outage, stored};
 
 const PARTITIONS: i32 = 3;
@@ -29,18 +32,20 @@ fn tansu() -> PathBuf {
 
 /// A broker that keeps everything in memory, with the topic `leaks`.
 fn start(port: u16) -> Running {
+    start_behind(port, port, &[])
+}
+
+/// One that sends its clients to another port.
+fn start_behind(port: u16, advertised: u16, more: &[&str]) -> Running {
     let url = format!("tcp://127.0.0.1:{port}");
+    let advertised = format!("tcp://127.0.0.1:{advertised}");
     let mut command = Command::new(tansu());
-    command.args([
-        "broker",
-        "--listener-url",
-        &url,
-        "--advertised-listener-url",
-        &url,
-    ]);
+    command.args(["broker", "--listener-url", &url]);
+    command.args(["--advertised-listener-url", &advertised]);
+    command.args(more);
     let broker = Running::spawn(&mut command).expect("tansu");
     let listens = || TcpStream::connect(("127.0.0.1", port)).is_ok();
-    assert!(until(SOON, listens), "{}", broker.stderr());
+    assert!(until(SOON * 3, listens), "{}", broker.stderr());
     let mut create = Command::new(tansu());
     create.args(["topic", "create", "--broker", &url, "--partitions"]);
     Outcome::of(create.arg(PARTITIONS.to_string()).arg("leaks"), SOON).check_code(0);
@@ -79,11 +84,6 @@ fn records(port: u16) -> Vec<Vec<Record>> {
         }
         all
     })
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("its address").port()
 }
 
 fn values(records: &[Record]) -> Vec<String> {
@@ -142,4 +142,47 @@ fn the_lines_of_a_leak_are_in_one_partition_under_its_name() {
         }
     }
     assert_eq!(found, 4);
+}
+
+/// A broker behind a wire: it keeps records in memory, and must not lose them itself.
+struct Wired {
+    broker: u16,
+    at: u16,
+    _broker: Running,
+    wire: Option<Proxy>,
+}
+
+impl Counterpart for Wired {
+    fn output(&self) -> String {
+        format!("kafka://127.0.0.1:{}/leaks", self.at)
+    }
+
+    fn up(&mut self) {
+        self.wire = Some(Proxy::start(self.at, self.broker));
+    }
+
+    fn down(&mut self) {
+        self.wire = None;
+    }
+
+    fn ids(&self) -> Vec<String> {
+        if self.wire.is_none() {
+            return Vec::new();
+        }
+        let records = records(self.broker);
+        let values: Vec<_> = records.iter().flat_map(|records| values(records)).collect();
+        outage::ids(values.iter().map(String::as_str))
+    }
+}
+
+#[test]
+fn brokers_go_and_come() {
+    let (broker, at) = (free_port(), free_port());
+    let mut wired = Wired {
+        broker,
+        at,
+        _broker: start_behind(broker, at, &[]),
+        wire: None,
+    };
+    outage::check_under_load("kafka", &mut wired, true);
 }

@@ -7,6 +7,7 @@ mod load;
 mod nats;
 mod outage;
 mod promtool;
+mod proxy;
 mod rsyslog;
 mod tls;
 

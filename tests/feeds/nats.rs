@@ -1,16 +1,18 @@
 //! nats-server, asked in its own protocol.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 
 use serde_json::{Value, json};
 use socktrace_tests::child::{Outcome, Running};
+use socktrace_tests::http::free_port;
 use socktrace_tests::program::socktrace;
 use socktrace_tests::wait::{SOON, until};
 
+use crate::outage::Counterpart;
 use crate::{outage, stored};
 
 /// A client of a few lines.
@@ -91,11 +93,6 @@ impl Client {
     }
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("its address").port()
-}
-
 /// A server with a stream that takes every subject below `leaks`.
 fn start(folder: &Path, port: u16) -> Running {
     let mut command = Command::new("nats-server");
@@ -103,7 +100,7 @@ fn start(folder: &Path, port: u16) -> Running {
     let server = Running::spawn(command.arg(folder))
         .expect("nats-server does not start; `cargo xtask setup --tests` installs it");
     let listens = || TcpStream::connect(("127.0.0.1", port)).is_ok();
-    assert!(until(SOON, listens), "{}", server.stderr());
+    assert!(until(SOON * 3, listens), "{}", server.stderr());
     let stream = json!({"name": "LEAKS", "subjects": ["leaks.>"]});
     let mut client = Client::connect(port);
     let made = until(SOON, || {
@@ -159,4 +156,41 @@ fn a_subject_that_no_stream_has_is_told() {
     assert_eq!(outcome.stderr.lines().count(), 2, "{outcome:#?}");
     let said = "no stream has the subject elsewhere";
     assert!(outcome.stderr.contains(said), "{outcome:#?}");
+}
+
+/// A server that keeps its stream on disk.
+struct Kept {
+    folder: tempfile::TempDir,
+    port: u16,
+    server: Option<Running>,
+}
+
+impl Counterpart for Kept {
+    fn output(&self) -> String {
+        format!("nats://127.0.0.1:{}/leaks.{{action}}", self.port)
+    }
+
+    fn up(&mut self) {
+        self.server = Some(start(self.folder.path(), self.port));
+    }
+
+    fn down(&mut self) {
+        self.server = None;
+    }
+
+    fn ids(&self) -> Vec<String> {
+        let messages = Client::connect(self.port).messages();
+        outage::ids(messages.iter().map(String::as_str))
+    }
+}
+
+/// It is killed and started again.
+#[test]
+fn servers_go_and_come() {
+    let mut kept = Kept {
+        folder: tempfile::tempdir().expect("a folder"),
+        port: free_port(),
+        server: None,
+    };
+    outage::check_under_load("nats", &mut kept, true);
 }

@@ -1,6 +1,8 @@
 //! What is lost while a counterpart is down and when the agent is killed: nothing, counted by `event.id`.
+//!
+//! `SOCKTRACE_TEST_OUTAGE=60` has counterparts be away for that many seconds instead of as short as can be.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,8 +11,10 @@ use std::time::Duration;
 use serde_json::Value;
 use socktrace_tests::child::{Outcome, Running, Signal};
 use socktrace_tests::program::socktrace;
-use socktrace_tests::wait::{SOON, now, until};
+use socktrace_tests::spool;
+use socktrace_tests::wait::{Deadline, SOON, now, until};
 
+use crate::load::{Load, count};
 use crate::stored;
 
 /// How often the recorded story happens in a load.
@@ -57,28 +61,10 @@ fn told(recording: &Path) -> Vec<String> {
         .lines())
 }
 
-/// The lines in the files of a spool, after the agent is gone: each record is length, checksum, number, lines.
+/// `event.id` of every line in the spool of an agent that is gone.
 fn spooled(folder: &Path) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).expect("the spool") {
-        let path = entry.expect("an entry").path();
-        if path.extension().is_none_or(|ending| ending != "spool") {
-            continue;
-        }
-        let bytes = fs::read(path).expect("a segment");
-        let mut rest = bytes.as_slice();
-        while let Some((length, others)) = rest.split_first_chunk::<4>() {
-            let length = u32::from_le_bytes(*length) as usize;
-            let Some(record) = others.get(12..12 + length) else {
-                break;
-            };
-            let text = str::from_utf8(record).expect("UTF-8");
-            // Before the line there may be a header, which has no brace.
-            found.extend(ids(text.lines().map(|l| &l[l.find('{').unwrap_or(0)..])));
-            rest = &others[12 + length..];
-        }
-    }
-    found
+    let id = |line: &Value| line["event"]["id"].as_str().expect("event.id").to_owned();
+    spool::lines(folder).iter().map(id).collect()
 }
 
 /// The counterpart is down while lines are made, comes up, and then the agent is killed again and again.
@@ -147,4 +133,97 @@ pub(crate) fn check(output: &str, up: impl FnOnce(), received: impl Fn() -> Vec<
         let all = told.iter().filter(|id| times.contains_key(*id)).count();
         assert_eq!(arrived, all, "a hole in what a killed agent sent");
     }
+}
+
+/// Events before and after an outage, and during it at least.
+const EVENTS: u32 = 400;
+/// So many at once during an outage, and how often: 250 a second.
+const AT_ONCE: u32 = 5;
+const EVERY: Duration = Duration::from_millis(20);
+/// The pauses between two tries become as long as that.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// A counterpart that can go and come back.
+pub(crate) trait Counterpart {
+    /// For `--output`, without a spool.
+    fn output(&self) -> String;
+    /// It is there, with what it had received.
+    fn up(&mut self);
+    /// It is gone.
+    fn down(&mut self);
+    /// `event.id` of all that it has received, in order.
+    fn ids(&self) -> Vec<String>;
+    /// Whether it answers that it has received something. Without that, what it has not read when it goes is lost.
+    fn answers(&self) -> bool {
+        true
+    }
+}
+
+/// How long a counterpart is away at least.
+fn length() -> Duration {
+    let seconds = std::env::var("SOCKTRACE_TEST_OUTAGE").ok();
+    let seconds = seconds.map(|given| given.parse().expect("SOCKTRACE_TEST_OUTAGE is seconds"));
+    Duration::from_secs(seconds.unwrap_or(0))
+}
+
+/// Feeds a steady load for at least `time`, until `done`.
+#[track_caller]
+fn feed(load: &mut Load, time: Duration, what: &str, done: impl Fn() -> bool) {
+    let (least, most) = (Deadline::within(time), Deadline::within(time + SOON * 3));
+    while least.left().is_some() || !done() {
+        assert!(most.left().is_some(), "{what}");
+        load.feed(AT_ONCE);
+        std::thread::park_timeout(EVERY);
+    }
+}
+
+/// The counterpart goes under load and comes back: nothing is lost, and what arrives twice is known by its
+/// `event.id`. With `spool` lines wait there, else in memory. What was sent, by `event.id`.
+#[track_caller]
+pub(crate) fn check_under_load(
+    what: &str,
+    counterpart: &mut impl Counterpart,
+    spool: bool,
+) -> BTreeMap<String, Value> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut output = counterpart.output();
+    if spool || !length().is_zero() {
+        let sign = if output.contains('?') { '&' } else { '?' };
+        output = format!(
+            "{output}{sign}spool={}",
+            folder.path().join("spool").display()
+        );
+    }
+    counterpart.up();
+    let mut load = Load::new(folder.path(), 0);
+    let mut agent = load.play(&output);
+    load.feed(EVENTS);
+    let patience = SOON * 3;
+    let first = until(patience, || !counterpart.ids().is_empty());
+    assert!(first, "{}", agent.stderr());
+    if !counterpart.answers() {
+        let all = until(patience, || counterpart.ids().len() >= EVENTS as usize);
+        assert!(all, "{}", agent.stderr());
+    }
+    counterpart.down();
+    feed(&mut load, length(), "it is never away", || {
+        agent.stderr().contains("trying again")
+    });
+    load.feed(EVENTS);
+    counterpart.up();
+    load.feed(EVENTS);
+    let fed = load.events() as usize;
+    let has_all = || counterpart.ids().into_iter().collect::<HashSet<_>>().len() >= fed;
+    let all = until(patience + length().min(LONGEST_PAUSE), has_all);
+    let sent = load.end();
+    let status = agent.wait(SOON * 2).expect("it ends");
+    let (_, lost) = count(&format!("{what}, outage"), &sent, &counterpart.ids());
+    assert_eq!(lost, 0, "{}", agent.stderr());
+    assert!(all && status.success(), "{}", agent.stderr());
+    let stderr = agent.stderr();
+    let without_loss = stderr
+        .lines()
+        .all(|line| !line.contains("lost") || line.contains("lost 0"));
+    assert!(without_loss, "{stderr}");
+    sent
 }

@@ -1,15 +1,16 @@
 //! rsyslog, as a collector over TCP and as the daemon behind a unix socket.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
 use socktrace_tests::child::{Outcome, Running};
+use socktrace_tests::http::free_port;
 use socktrace_tests::program::socktrace;
 use socktrace_tests::wait::{SOON, until};
 
+use crate::outage::{self, Counterpart};
 use crate::stored;
 
 /// What rsyslog understood of a message.
@@ -33,11 +34,10 @@ struct Rsyslog {
 impl Rsyslog {
     /// Prepares one: a port that nobody else has, and a folder.
     fn new() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         Self {
             folder: tempfile::tempdir().expect("a folder"),
             daemon: None,
-            port: listener.local_addr().expect("its address").port(),
+            port: free_port(),
         }
     }
 
@@ -60,7 +60,7 @@ impl Rsyslog {
         let daemon = Running::spawn(&mut command)
             .expect("rsyslogd does not start; `cargo xtask setup --tests` installs rsyslog");
         let socket = self.path("log");
-        let listens = until(SOON, || {
+        let listens = until(SOON * 3, || {
             socket.exists() && std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok()
         });
         assert!(listens, "rsyslogd does not listen: {}", daemon.stderr());
@@ -237,4 +237,35 @@ fn a_spool_outlives_the_agent() {
     let messages: Vec<Value> = parsed.iter().map(|parsed| parsed.message.clone()).collect();
     assert_eq!(messages, all);
     assert_eq!(of_leaks(&parsed, "cause")[1], "closed");
+}
+
+impl Counterpart for Rsyslog {
+    fn output(&self) -> String {
+        self.tcp()
+    }
+
+    fn up(&mut self) {
+        self.start();
+    }
+
+    fn down(&mut self) {
+        self.daemon = None;
+    }
+
+    fn ids(&self) -> Vec<String> {
+        let out = fs::read_to_string(self.path("out")).unwrap_or_default();
+        // A line that is being written is not there yet.
+        let whole = out.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        let id = |parsed: Parsed| parsed.message["event"]["id"].as_str().map(str::to_owned);
+        whole.lines().filter_map(|line| id(parse(line))).collect()
+    }
+
+    fn answers(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn collectors_go_and_come() {
+    outage::check_under_load("syslog+tcp", &mut Rsyslog::new(), true);
 }

@@ -1,15 +1,17 @@
 //! rsyslog behind TLS, with certificates made here.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
 use socktrace_tests::child::{Outcome, Running};
+use socktrace_tests::http::free_port;
 use socktrace_tests::program::socktrace;
 use socktrace_tests::wait::{SOON, until};
 
+use crate::outage::Counterpart;
 use crate::{outage, stored};
 
 /// A collector and an authority.
@@ -21,10 +23,9 @@ struct Collector {
 
 impl Collector {
     fn new() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let collector = Self {
             folder: tempfile::tempdir().expect("a folder"),
-            port: listener.local_addr().expect("its address").port(),
+            port: free_port(),
             daemon: Mutex::default(),
         };
         collector.openssl(&[
@@ -116,7 +117,7 @@ impl Collector {
         let daemon = Running::spawn(command.arg("-i").arg(self.path("pid")))
             .expect("rsyslogd does not start; `cargo xtask setup --tests` installs rsyslog");
         let listens = || TcpStream::connect(("127.0.0.1", self.port)).is_ok();
-        assert!(until(SOON, listens), "{}", daemon.stderr());
+        assert!(until(SOON * 3, listens), "{}", daemon.stderr());
         *self.daemon.lock().expect("a lock") = Some(daemon);
     }
 
@@ -212,4 +213,31 @@ fn certificates_that_prove_nothing_are_refused() {
             .stderr
             .contains("/does/not/exist")
     );
+}
+
+impl Counterpart for Collector {
+    fn output(&self) -> String {
+        Self::output(self, "localhost", "")
+    }
+
+    fn up(&mut self) {
+        self.start("server", "anon");
+    }
+
+    fn down(&mut self) {
+        *self.daemon.lock().expect("a lock") = None;
+    }
+
+    fn ids(&self) -> Vec<String> {
+        self.received()
+    }
+
+    fn answers(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn collectors_go_and_come() {
+    outage::check_under_load("syslog+tls", &mut Collector::new(), true);
 }

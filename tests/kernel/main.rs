@@ -11,6 +11,7 @@
 //! `SOCKTRACE_RUNG` names the rung too. `socktrace_tests` lists the other variables.
 
 mod closed;
+mod delivery;
 mod expect;
 mod heals;
 mod healthy;
@@ -74,7 +75,7 @@ const ABOUT_HOOKS: [&[Case]; 8] = [
 ];
 
 /// Cases about what is made of what the hooks saw. Where time is short one rung of a kernel is enough.
-const OTHERS: [&[Case]; 19] = [
+const OTHERS: [&[Case]; 20] = [
     incidents::CASES,
     metrics::CASES,
     held::CASES,
@@ -88,6 +89,7 @@ const OTHERS: [&[Case]; 19] = [
     scan::CASES,
     namespaces::CASES,
     restarts::CASES,
+    delivery::CASES,
     history::CASES,
     reload::CASES,
     whereabouts::CASES,

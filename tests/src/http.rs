@@ -2,8 +2,13 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::wait::{SOON, stretched};
+
+/// Where ports are looked for, and how many there are.
+const FIRST_PORT: u32 = 12_000;
+const PORTS: u32 = 20_000;
 
 /// An answer.
 #[derive(Clone, Debug)]
@@ -40,13 +45,22 @@ pub fn get(port: u16, path: &str, accept: &str) -> io::Result<Answer> {
     })
 }
 
-/// A port that nobody listens at now.
+/// A port that nobody uses now, and that no connection is given before somebody listens there: the kernel takes
+/// those of connections from above (`net.ipv4.ip_local_port_range`).
 ///
 /// # Panics
 ///
 /// If there is none.
 #[must_use]
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("its address").port()
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    // Not the same as another process that runs tests at the same time.
+    let first = std::process::id().wrapping_mul(7919);
+    let free = (0..PORTS).find_map(|_| {
+        let number = first.wrapping_add(ASKED.fetch_add(1, Ordering::Relaxed)) % PORTS;
+        let port = u16::try_from(FIRST_PORT + number).ok()?;
+        TcpListener::bind(("127.0.0.1", port)).ok()?;
+        Some(port)
+    });
+    free.expect("a port")
 }

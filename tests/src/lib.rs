@@ -11,6 +11,7 @@
 //!   compiler.
 //! * `SOCKTRACE_TEST_SLOW`: a whole number that every deadline is multiplied by; 4 suits an
 //!   emulated machine.
+//! * `SOCKTRACE_TEST_OUTAGE`: for how many seconds counterparts of feeds are away; as short as can be without it.
 //! * `PYTHON`: the interpreter of the Python workloads; `python3` without it.
 
 pub mod agent;
@@ -24,6 +25,7 @@ pub mod netns;
 pub mod pids;
 pub mod program;
 pub mod rung;
+pub mod spool;
 pub mod text;
 pub mod user;
 pub mod wait;

@@ -1,11 +1,12 @@
 //! A collector of OTLP that is not ours (rotel). It sends on what it was sent, so what a strict fake gets from it is
 //! what it has understood.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Command;
 
 use socktrace_tests::child::{Outcome, Running};
+use socktrace_tests::http::free_port;
 use socktrace_tests::program::in_python;
 use socktrace_tests::wait::{SOON, until};
 
@@ -37,11 +38,6 @@ fn rotel() -> PathBuf {
     PathBuf::from(found.stdout.trim())
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("its address").port()
-}
-
 /// A collector at `port` that sends on to `fake`.
 fn start(port: u16, fake: &Fake) -> Running {
     let mut command = Command::new(rotel());
@@ -64,7 +60,7 @@ fn start(port: u16, fake: &Fake) -> Running {
     without_surroundings(&mut command);
     let collector = Running::spawn(&mut command).expect("rotel");
     let listens = || TcpStream::connect(("127.0.0.1", port)).is_ok();
-    assert!(until(SOON, listens), "{}", collector.stderr());
+    assert!(until(SOON * 3, listens), "{}", collector.stderr());
     collector
 }
 

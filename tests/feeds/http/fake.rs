@@ -103,8 +103,9 @@ impl Fake {
         self.server = None;
     }
 
-    /// It is back.
+    /// It is there, again if it was gone.
     pub(crate) fn restart(&mut self) {
+        self.server = None;
         let handler = handler(self.dialect, Arc::clone(&self.state));
         self.server = Some(Server::start_at(self.address, handler));
     }

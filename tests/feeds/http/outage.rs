@@ -14,6 +14,7 @@ use super::replay;
 use super::splunk::SPLUNK;
 use super::webhook::WEBHOOK;
 use crate::load::{Load, count, printed};
+use crate::outage::{Counterpart, check_under_load};
 use crate::stored;
 
 /// Events before, during and after the outage.
@@ -31,62 +32,55 @@ pub(super) fn feed_until_away(load: &mut Load, agent: &Running) {
     }
 }
 
-/// What arrives in time is one request's lines at most twice a failure; all of it arrives.
+impl Counterpart for Fake {
+    fn output(&self) -> String {
+        self.url("")
+    }
+
+    fn up(&mut self) {
+        self.restart();
+    }
+
+    fn down(&mut self) {
+        self.stop();
+    }
+
+    fn ids(&self) -> Vec<String> {
+        Self::ids(self)
+    }
+}
+
+/// It goes and comes, and every request is as it should be.
 #[track_caller]
 fn check_outage(what: &str, dialect: Dialect, with_spool: bool) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let spool = format!("spool={}", folder.path().join("spool").display());
     let mut fake = Fake::new(dialect, vec![]);
-    let mut load = Load::new(folder.path(), 0);
-    let options = if with_spool { &*spool } else { "" };
-    let mut agent = load.play(&fake.url(options));
-    load.feed(EVENTS);
-    fake.wait_requests(1);
-    fake.stop();
-    feed_until_away(&mut load, &agent);
-    load.feed(EVENTS);
-    let before = fake.requests();
-    fake.restart();
-    // The longer it was away, the longer the pauses have become.
-    fake.wait_requests(before + 1);
-    load.feed(EVENTS);
-    fake.wait_all(load.events() as usize);
-    let sent = load.end();
-    let status = agent.wait(SOON).expect("it ends");
-    assert!(status.success(), "{}", agent.stderr());
-    let (_, lost) = count(what, &sent, &fake.ids());
-    assert_eq!(lost, 0);
+    let sent = check_under_load(what, &mut fake, with_spool);
     fake.check(&sent);
-    let stderr = agent.stderr();
-    assert!(
-        !stderr.contains("lost") || stderr.contains("lost 0"),
-        "{stderr}"
-    );
 }
 
 #[test]
-fn otlp_goes_and_comes() {
-    check_outage("otlp, outage", OTLP, true);
+fn otlp_collectors_go_and_come() {
+    check_outage("otlp", OTLP, true);
 }
 
 #[test]
 fn webhooks_go_and_come() {
-    check_outage("webhook, outage", WEBHOOK, false);
+    check_outage("webhook", WEBHOOK, false);
 }
 
 #[test]
-fn elasticsearch_goes_and_comes() {
-    check_outage("elasticsearch, outage", ELASTIC, true);
+fn elasticsearches_go_and_come() {
+    check_outage("elasticsearch", ELASTIC, true);
 }
 
 #[test]
-fn splunk_goes_and_comes() {
-    check_outage("splunk, outage", SPLUNK, true);
+fn splunks_go_and_come() {
+    check_outage("splunk", SPLUNK, true);
 }
 
 #[test]
-fn loki_goes_and_comes() {
-    check_outage("loki, outage", LOKI, false);
+fn lokis_go_and_come() {
+    check_outage("loki", LOKI, false);
 }
 
 /// The agent is killed while the counterpart is away. What it had taken into its spool is delivered by the next.
