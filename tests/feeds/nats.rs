@@ -1,5 +1,6 @@
 //! nats-server, asked in its own protocol.
 
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -18,6 +19,8 @@ use crate::{outage, stored};
 /// A client of a few lines.
 struct Client {
     reader: BufReader<TcpStream>,
+    /// Messages of the stream that came before the answer to the question that asked for them.
+    feed: VecDeque<String>,
 }
 
 impl Client {
@@ -26,6 +29,7 @@ impl Client {
         stream.set_read_timeout(Some(SOON)).expect("a timeout");
         let mut client = Self {
             reader: BufReader::new(stream),
+            feed: VecDeque::new(),
         };
         client.line();
         client
@@ -44,8 +48,8 @@ impl Client {
         line
     }
 
-    /// The next message on a subject that was subscribed to.
-    fn next(&mut self, subject: &str) -> String {
+    /// The next message, and whether it is one of the stream's, not an answer.
+    fn next(&mut self) -> (bool, String) {
         loop {
             let line = self.line();
             let words: Vec<&str> = line.split_ascii_whitespace().collect();
@@ -59,12 +63,30 @@ impl Client {
                 Some(&"HMSG") => (number(2), number(1)),
                 _ => continue,
             };
-            let sid = if subject == "answer" { "1" } else { "2" };
-            let mine = words[2] == sid;
+            let is_feed = words[2] == "2";
             let mut bytes = vec![0; total + 2];
             self.reader.read_exact(&mut bytes).expect("a message");
-            if mine {
-                return String::from_utf8(bytes[skip..total].to_vec()).expect("UTF-8");
+            let text = String::from_utf8(bytes[skip..total].to_vec()).expect("UTF-8");
+            return (is_feed, text);
+        }
+    }
+
+    fn answer(&mut self) -> String {
+        loop {
+            match self.next() {
+                (false, text) => return text,
+                (true, text) => self.feed.push_back(text),
+            }
+        }
+    }
+
+    fn fed(&mut self) -> String {
+        if let Some(text) = self.feed.pop_front() {
+            return text;
+        }
+        loop {
+            if let (true, text) = self.next() {
+                return text;
             }
         }
     }
@@ -75,7 +97,7 @@ impl Client {
             "PUB {subject} answer {}\r\n{question}\r\n",
             question.len()
         ));
-        serde_json::from_str(&self.next("answer")).expect("JSON")
+        serde_json::from_str(&self.answer()).expect("JSON")
     }
 
     /// Every message of the stream, in order.
@@ -89,7 +111,7 @@ impl Client {
             "deliver_subject": "feed", "deliver_policy": "all", "ack_policy": "none"}});
         let made = self.ask("$JS.API.CONSUMER.CREATE.LEAKS", &consumer);
         assert!(made.get("error").is_none(), "{made}");
-        (0..count).map(|_| self.next("feed")).collect()
+        (0..count).map(|_| self.fed()).collect()
     }
 }
 

