@@ -135,7 +135,7 @@ impl Tracker {
             }
             GapPlace::Decode => {
                 self.reading.has_hole();
-                self.schedule.want_proof_after_loss();
+                self.schedule.want_proof_after_hole();
             }
         }
     }

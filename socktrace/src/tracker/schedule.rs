@@ -1,5 +1,6 @@
 //! When to walk over the suspects and when to read the truth.
 
+use std::mem;
 use std::time::Duration;
 
 use crate::model::BootTime;
@@ -52,6 +53,12 @@ pub(super) struct Schedule {
     proved: Option<BootTime>,
     /// Time to the next try.
     retry: Duration,
+    /// When something was lost last.
+    lost: Option<BootTime>,
+    /// Time from a reading to the next one that a loss makes necessary.
+    loss_pause: Duration,
+    /// The next reading is not the first of this series of losses.
+    lost_again: bool,
 }
 
 /// One of the two jobs.
@@ -79,6 +86,9 @@ impl Schedule {
             prove: Task::default(),
             proved: None,
             retry: RETRY,
+            lost: None,
+            loss_pause: RETRY,
+            lost_again: false,
         }
     }
 
@@ -114,20 +124,37 @@ impl Schedule {
         self.prove.want(at);
     }
 
-    /// Asks for a reading after a loss: losses come in crowds, and one reading answers all of them.
+    /// Asks for a reading after a loss: losses come in crowds, and one reading answers all of them. While they
+    /// do not cease, the pauses between such readings double, up to the slow timer's.
     pub(super) fn want_proof_after_loss(&mut self) {
-        let earliest = self.proved.map_or(self.now, |proved| proved.after(RETRY));
+        let last = self
+            .lost
+            .filter(|last| self.now.since(*last) <= self.reproof_every);
+        match (last, self.proved) {
+            (None, _) => self.loss_pause = RETRY,
+            // A reading has answered those before.
+            (Some(last), Some(proved)) if last <= proved => self.lost_again = true,
+            (Some(_), _) => {}
+        }
+        self.lost = Some(self.now);
+        self.want_proof_after(self.loss_pause);
+    }
+
+    /// Asks for a reading in place of one that had a hole.
+    pub(super) fn want_proof_after_hole(&mut self) {
+        self.want_proof_after(RETRY);
+    }
+
+    /// Asks for a reading so long after the last one.
+    fn want_proof_after(&mut self, pause: Duration) {
+        let earliest = self.proved.map_or(self.now, |proved| proved.after(pause));
         self.prove.want(self.now.max(earliest));
     }
 
     /// Asks for a reading after a pause that doubles each time, up to the slow timer's.
     pub(super) fn prove_later(&mut self) {
         self.prove.want(self.now.after(self.retry));
-        self.retry = self
-            .retry
-            .saturating_mul(2)
-            .min(self.reproof_every)
-            .max(RETRY);
+        self.retry = doubled(self.retry, self.reproof_every);
     }
 
     /// The next job, which is then in flight.
@@ -196,6 +223,9 @@ impl Schedule {
             return;
         }
         self.proved = Some(at);
+        if mem::take(&mut self.lost_again) {
+            self.loss_pause = doubled(self.loss_pause, self.reproof_every);
+        }
         if complete && settled {
             self.retry = RETRY;
         } else {
@@ -268,6 +298,11 @@ impl Task {
         }
         overdue
     }
+}
+
+/// The next pause after `pause`.
+fn doubled(pause: Duration, longest: Duration) -> Duration {
+    pause.saturating_mul(2).min(longest).max(RETRY)
 }
 
 fn earlier(a: Option<BootTime>, b: Option<BootTime>) -> Option<BootTime> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::script::{CONFIG, EPOCH, Script};
-use crate::model::{BootTime, Event, Mark, Record};
+use crate::model::{BootTime, Event, Gap, GapPlace, Mark, Record};
 use crate::tracker::{Action, Tracker, TrackerConfig};
 
 /// Runs a tracker against a kernel without sockets and notes what it wants, with the time in
@@ -62,6 +62,46 @@ fn the_start_and_the_quiet_path() {
             (180_750, 'w')
         ]
     );
+}
+
+/// A machine that loses records all the time is not read all the time.
+#[test]
+fn losses_that_do_not_cease_are_answered_ever_more_rarely() {
+    let mut tracker = Tracker::new(config(60_000, 10_000));
+    let mut readings = Vec::new();
+    for half_seconds in 0..200 {
+        let now = BootTime(EPOCH + half_seconds * 500_000_000);
+        let is_losing = half_seconds < 80 || half_seconds == 160;
+        if is_losing {
+            let gap = Gap {
+                place: GapPlace::Missed,
+                lost: 1,
+            };
+            tracker.handle_event(&Record {
+                at: now,
+                event: Event::Gap(gap),
+            });
+        }
+        tracker.handle_timeout(now);
+        while let Some(action) = tracker.poll_action() {
+            let [begin, end] = match action {
+                Action::Walk => [Mark::WalkBegin, Mark::WalkEnd { oldest_young: None }],
+                Action::Prove(_) => {
+                    readings.push(half_seconds);
+                    [Mark::TruthBegin, Mark::TruthEnd { complete: true }]
+                }
+                other => panic!("unexpected {other:?}"),
+            };
+            for mark in [begin, end] {
+                tracker.handle_event(&Record {
+                    at: now,
+                    event: Event::Mark(mark),
+                });
+            }
+        }
+    }
+    // At once, after a second, two, four, eight, then with the slow timer; and anew after a time without.
+    assert_eq!(readings, [0, 2, 6, 14, 30, 50, 70, 90, 160]);
 }
 
 #[test]
