@@ -41,6 +41,7 @@ mod sockets;
 mod stage;
 mod startup;
 mod threads;
+mod times;
 mod trace;
 mod traps;
 mod users;
@@ -58,6 +59,7 @@ use socktrace_tests::{program, workload};
 use crate::options::{Job, Options};
 use crate::retry::Retries;
 use crate::stage::Stage;
+use crate::times::Times;
 
 /// A test: its name and what it does on a stage.
 type Case = (&'static str, fn(&Stage));
@@ -128,11 +130,13 @@ fn test(options: Options) -> ExitCode {
     let rung = options.rung;
     let stage = Arc::new(Stage::new(rung));
     let retries = Arc::new(Retries::default());
+    let times = Arc::new(Times::default());
     let trial = |(name, case): Case| {
         let stage = Arc::clone(&stage);
         let retries = Arc::clone(&retries);
+        let times = Arc::clone(&times);
         Trial::test(name, move || {
-            retries.run(name, || case(&stage));
+            times.measure(name, || retries.run(name, || case(&stage)));
             Ok(())
         })
     };
@@ -155,6 +159,7 @@ fn test(options: Options) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let (passed, failed) = stage.curtain();
+    times.summarise();
     let passed = conclusion.num_passed + passed;
     let failed = conclusion.num_failed + failed;
     println!(

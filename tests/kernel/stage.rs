@@ -142,6 +142,8 @@ impl Stage {
             let Some(agent) = agent else { continue };
             let check = || {
                 let lines = agent.stop(Signal::Term);
+                let missed = lines.last().map_or(0, |line| missed(&line.value));
+                println!("curtain::{name}: programs did not run {missed} times");
                 check_stream(&lines);
                 check_findings(&lines);
             };
@@ -198,6 +200,12 @@ pub(crate) fn lost(line: &serde_json::Value) -> Vec<&str> {
     lost.filter(|(place, n)| *place != "missed" && n.as_u64() != Some(0))
         .map(|(place, _)| place.as_str())
         .collect()
+}
+
+/// How often the kernel did not run a program because it was running on that CPU already, by this status.
+fn missed(line: &serde_json::Value) -> u64 {
+    let lost = field(line, "socktrace.status.lost");
+    lost["missed"].as_u64().unwrap_or(0)
 }
 
 /// Every finding was opened once, resolved at most once, and said nothing before or after.
