@@ -32,15 +32,24 @@ fn format() -> Result<()> {
 
 fn clippy_host() -> Result<()> {
     let variants: [&[&str]; 3] = [
-        &["--workspace"],
-        &["--package", "socktrace", "--features", "full,debug-log"],
-        &["--package", "socktrace", "--no-default-features"],
+        &[
+            "--workspace",
+            "--all-targets",
+            "--features",
+            "socktrace/full,socktrace/debug-log",
+        ],
+        // What tests need is checked with the others.
+        &["--package", "socktrace"],
+        &[
+            "--package",
+            "socktrace",
+            "--all-targets",
+            "--no-default-features",
+        ],
     ];
     for variant in variants {
         let mut cargo = shell::cargo();
-        cargo
-            .args(["clippy", "--locked", "--all-targets"])
-            .args(variant);
+        cargo.args(["clippy", "--locked"]).args(variant);
         shell::run(cargo.args(["--", "--deny", "warnings"]))?;
     }
     Ok(())
@@ -66,5 +75,6 @@ fn clippy_ebpf() -> Result<()> {
 fn documentation() -> Result<()> {
     let mut cargo = shell::cargo();
     cargo.args(["doc", "--workspace", "--no-deps", "--locked"]);
+    cargo.args(["--features", "socktrace/full,socktrace/debug-log"]);
     shell::run(cargo.env("RUSTDOCFLAGS", "--deny warnings"))
 }

@@ -4,7 +4,7 @@
 //! * [`files`]: what that is.
 //! * [`notices`]: the licences of what is linked into the program.
 //! * [`tarball`], [`deb`]: into what it is packed.
-//! * [`check`]: whether it is all there and works; [`boot`]: whether it does as a service of a whole system.
+//! * [`check`]: whether it is all there and works; [`mod@boot`]: whether it does as a service of a whole system.
 //!
 //! All times in them are `SOURCE_DATE_EPOCH`, or that of the last commit: the same programs make the same
 //! packages, to the byte.

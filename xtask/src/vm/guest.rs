@@ -23,9 +23,6 @@ impl Guest {
     /// Builds them.
     pub(super) fn build() -> Result<Self> {
         let socktrace = build::tested()?;
-        // An emulated processor is slow, so the tests are optimised as well as the agent.
-        let programs = ["--package", "socktrace-tests", "--bins"];
-        shell::run(build::tested_cargo("build").args(programs))?;
         let tests = kernel_tests()?;
         let workloads = shell::target().join("vm/workloads");
         let _ = fs::remove_dir_all(&workloads);
@@ -42,7 +39,7 @@ impl Guest {
     }
 }
 
-/// Builds the kernel tests and returns the path of their program.
+/// Builds the kernel tests, and with them the workloads beside them, and returns the path of their program.
 fn kernel_tests() -> Result<PathBuf> {
     let mut cargo = build::tested_cargo("test");
     cargo.args([
