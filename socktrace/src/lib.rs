@@ -6,6 +6,8 @@
 //! kernel → source (bytes, gaps) → decode → Event → tracker → verdict → enrich → schema → sink
 //! ```
 
+#[cfg(test)]
+mod allocations;
 pub mod cli;
 pub mod clock;
 pub mod commands;

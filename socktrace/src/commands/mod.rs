@@ -7,7 +7,7 @@
 //! * `reload`: what SIGHUP does.
 //! * `desk`: from findings to lines; `outputs`: the streams of lines; `reporter`: names, encoding and writing on a thread of their own;
 //!   `intake`: recording, account of losses and decoding of what comes in; `recorder`: the raw recording; `live`: loading for the live commands;
-//!   `metrics`: who answers when they are asked for.
+//!   `metrics`: who answers when they are asked for; `pace`: how long the ring buffer was not looked at.
 
 mod desk;
 #[cfg(feature = "kernel")]
@@ -27,6 +27,8 @@ mod look;
 #[cfg(feature = "kernel")]
 mod metrics;
 mod outputs;
+#[cfg(feature = "kernel")]
+mod pace;
 #[cfg(feature = "kernel")]
 mod recorder;
 #[cfg(feature = "kernel")]

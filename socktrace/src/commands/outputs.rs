@@ -102,6 +102,26 @@ impl Outputs {
         }
     }
 
+    /// Throws away what waits, of all streams the first's lines: for tests.
+    #[cfg(all(test, feature = "kernel"))]
+    pub(super) fn discard(&mut self) -> Vec<u8> {
+        let mut lines = Vec::new();
+        for stream in &mut self.streams {
+            if lines.is_empty() {
+                lines.extend_from_slice(stream.batch.bytes());
+            }
+            stream.batch.clear();
+        }
+        lines
+    }
+
+    /// How many events the first stream has had: for tests.
+    #[cfg(all(test, feature = "kernel"))]
+    pub(super) fn events(&self) -> u64 {
+        let first = self.streams.first();
+        first.map_or(0, |stream| stream.encoder.events())
+    }
+
     /// Has files opened anew that somebody may have moved away.
     #[cfg(feature = "kernel")]
     pub(super) fn reopen(&mut self) {

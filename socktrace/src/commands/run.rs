@@ -12,6 +12,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use super::intake::Intake;
 use super::live::{self, Signals, Told};
 use super::outputs::Outputs;
+use super::pace::Pace;
 use super::recorder::Recorder;
 use super::reload::Reloader;
 use super::reporter::{Message, Reporter};
@@ -94,6 +95,7 @@ pub(super) fn execute(settings: &RunSettings) -> Result<Exit, Failure> {
         overflow_told: 0,
         unproven_told: 0,
         unproven_looks: 0,
+        pace: Pace::default(),
     };
     let mut ring = kernel.ring;
     runtime
@@ -170,6 +172,7 @@ struct Agent<'a> {
     unproven_told: usize,
     /// For how many looks another number has been true.
     unproven_looks: u32,
+    pace: Pace,
 }
 
 impl Agent<'_> {
@@ -191,8 +194,10 @@ impl Agent<'_> {
         let mut batch = Batch::new();
         loop {
             let all_done = self.act();
+            let now = clock::System.boot();
+            self.pace.waits(now);
             let wait = if all_done {
-                self.until_timeout()
+                self.until_timeout(now)
             } else {
                 RETRY
             };
@@ -214,11 +219,13 @@ impl Agent<'_> {
                 () = self.reporter.queue.closed() => return Ok(()),
                 read = ring.read(&mut batch) => {
                     read?;
+                    self.pace.works(clock::System.boot());
                     self.feed_batch(&batch);
                     batch.clear();
                 }
                 Some(answer) = answers.recv() => match answer {
                     Answer::Records(records) => {
+                        self.pace.works(clock::System.boot());
                         // What the answer shows gone was told in the ring before it went (the programs send
                         // a release first and forget the socket then): that comes first, or nobody would
                         // know who closed it.
@@ -229,8 +236,14 @@ impl Agent<'_> {
                         self.intake.gaps.lost(Gap { place: GapPlace::Queues, lost });
                     }
                 },
-                _ = look.tick() => self.look().await,
-                () = sleep(wait) => self.tick(),
+                _ = look.tick() => {
+                    self.pace.works(clock::System.boot());
+                    self.look().await;
+                }
+                () = sleep(wait) => {
+                    self.pace.works(clock::System.boot());
+                    self.tick();
+                }
             }
         }
         self.manager.stopping();
@@ -271,8 +284,7 @@ impl Agent<'_> {
         self.feed(&mark_record(clock::System.boot(), Mark::Tick));
     }
 
-    fn until_timeout(&self) -> Duration {
-        let now = clock::System.boot();
+    fn until_timeout(&self, now: BootTime) -> Duration {
         self.tracker.poll_timeout().map_or(LOOK, |at| at.since(now))
     }
 
@@ -344,6 +356,7 @@ impl Agent<'_> {
                 tracked: tracked as u64,
                 untracked: self.tracker.untracked() as u64,
                 unproven: unproven as u64,
+                longest_pause: self.pace.longest(),
             };
             vitals.tick(clock::System.boot(), counted);
         }

@@ -35,6 +35,9 @@ const FETCHES_A_LOOK: u32 = 20;
 /// How many batches may wait to be written. When that many do, the ring buffer fills, and what it
 /// then cannot hold is counted in the kernel.
 const BATCHES: usize = 16;
+/// How many batches' memory is kept for the next ones: one is being filled, one waits and one is being written as
+/// a rule, each a megabyte at most.
+const SPARE: usize = 3;
 
 /// Runs until stopped.
 pub(super) fn execute(settings: TraceSettings) -> Result<Exit, Failure> {
@@ -57,11 +60,11 @@ pub(super) fn execute(settings: TraceSettings) -> Result<Exit, Failure> {
         processes: Processes::new(live::procfs(), 4096),
         outputs,
     };
-    let (batches, thread) = printer.start(hooks).context("cannot start a thread")?;
+    let (batches, empty, thread) = printer.start(hooks).context("cannot start a thread")?;
     let runtime = live::runtime()?;
     let mut ring = kernel.ring;
     runtime
-        .block_on(fetch(&mut ring, &kernel.losses, &batches))
+        .block_on(fetch(&mut ring, &kernel.losses, &batches, empty))
         .context("cannot read events")?;
     drop(batches);
     // A panic there has been told on standard error already.
@@ -87,7 +90,13 @@ enum Batch {
     Reopen,
 }
 
-async fn fetch(ring: &mut Ring, losses: &Losses, batches: &Sender<Batch>) -> io::Result<()> {
+/// Takes what is in the ring and hands it on, in batches whose memory comes back by `empty`.
+async fn fetch(
+    ring: &mut Ring,
+    losses: &Losses,
+    batches: &Sender<Batch>,
+    mut empty: Receiver<Records>,
+) -> io::Result<()> {
     let mut signals = Signals::new()?;
     let mut tick = interval(FETCH);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -96,8 +105,8 @@ async fn fetch(ring: &mut Ring, losses: &Losses, batches: &Sender<Batch>) -> io:
     let mut beat = interval(manager.beats_every());
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     manager.ready();
+    let mut batch = Records::new();
     loop {
-        let mut batch = Records::new();
         let stopping = tokio::select! {
             biased;
             told = signals.next() => {
@@ -113,9 +122,12 @@ async fn fetch(ring: &mut Ring, losses: &Losses, batches: &Sender<Batch>) -> io:
             _ = tick.tick() => { fetches = fetches.wrapping_add(1); false }
         };
         ring.take(&mut batch);
-        // An error means that nobody reads the output any more.
-        if !batch.is_empty() && batches.send(Batch::Records(batch)).await.is_err() {
-            return Ok(());
+        if !batch.is_empty() {
+            let full = std::mem::replace(&mut batch, empty.try_recv().unwrap_or_default());
+            // An error means that nobody reads the output any more.
+            if batches.send(Batch::Records(full)).await.is_err() {
+                return Ok(());
+            }
         }
         if stopping || fetches >= FETCHES_A_LOOK {
             fetches = 0;
@@ -140,25 +152,35 @@ struct Printer {
 }
 
 impl Printer {
-    fn start(mut self, hooks: Vec<HookReport>) -> io::Result<(Sender<Batch>, JoinHandle<()>)> {
+    /// Starts the thread. It takes batches, and gives back the memory of those with records.
+    fn start(
+        mut self,
+        hooks: Vec<HookReport>,
+    ) -> io::Result<(Sender<Batch>, Receiver<Records>, JoinHandle<()>)> {
         let (batches, waiting) = channel(BATCHES);
+        let (done, empty) = channel(SPARE);
         let thread = thread::Builder::new()
             .name("printer".to_owned())
             .spawn(move || {
                 self.tell_status(StatusReason::Started, hooks);
                 self.outputs.write();
-                self.print(waiting);
+                self.print(waiting, &done);
                 self.tell_status(StatusReason::Stopped, Vec::new());
                 self.intake.recorder.flush();
                 self.outputs.finish();
             })?;
-        Ok((batches, thread))
+        Ok((batches, empty, thread))
     }
 
-    fn print(&mut self, mut waiting: Receiver<Batch>) {
+    fn print(&mut self, mut waiting: Receiver<Batch>, done: &Sender<Records>) {
         while let Some(batch) = waiting.blocking_recv() {
             match batch {
-                Batch::Records(records) => self.records(&records),
+                Batch::Records(mut records) => {
+                    self.records(&records);
+                    records.clear();
+                    // With enough of them in reserve it is given back to the system.
+                    let _ = done.try_send(records);
+                }
                 Batch::Counted(counted) => self.look(&counted),
                 Batch::Reopen => self.outputs.reopen(),
             }
@@ -229,3 +251,6 @@ impl Printer {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -86,6 +86,15 @@ impl Page {
             Some(&Unit::Seconds),
             Some(self.seconds(self.vitals.ticked())),
         )?;
+        gauge(
+            to,
+            (
+                "longest_pause",
+                "The longest time for which the reader of the kernel's buffer did something else",
+            ),
+            Some(&Unit::Seconds),
+            Some(self.counted.longest_pause.as_secs_f64()),
+        )?;
         for (name, help, value) in [
             (
                 "tracked_sockets",

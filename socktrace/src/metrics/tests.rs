@@ -103,6 +103,7 @@ fn the_page_tells_what_was_entered() {
         tracked: 5,
         untracked: 6,
         unproven: 7,
+        longest_pause: Duration::from_micros(2500),
     };
     served.vitals.tick(clock::System.boot(), counted);
     served.sinks[0].delivered(8);
@@ -120,6 +121,7 @@ fn the_page_tells_what_was_entered() {
         "socktrace_tracked_sockets 5",
         "socktrace_untracked_sockets 6",
         "socktrace_unproven_sockets 7",
+        "socktrace_longest_pause_seconds 0.0025",
         "socktrace_ringbuf_events_lost_total 3",
         "socktrace_events_lost_total{place=\"decode\"} 4",
         "socktrace_events_lost_total{place=\"tracker\"} 0",

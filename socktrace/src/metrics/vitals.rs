@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::Leaks;
 use crate::model::{BootTime, GapPlace, HookReport, Support};
@@ -32,6 +33,8 @@ pub struct Counted {
     pub untracked: u64,
     /// Suspects that are old enough and that nobody was seen to hold.
     pub unproven: u64,
+    /// The longest time for which the buffer between kernel and agent was not looked at.
+    pub longest_pause: Duration,
 }
 
 impl Vitals {

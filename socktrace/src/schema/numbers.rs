@@ -1,6 +1,6 @@
 //! Numbers and addresses as text, for lines of which there may be a hundred thousand.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use super::words::push;
 
@@ -9,14 +9,54 @@ pub(super) fn push_addr(out: &mut String, addr: SocketAddr) {
     let SocketAddr::V4(v4) = addr else {
         return push(out, format_args!("{addr}"));
     };
-    let mut separator = "";
-    for octet in v4.ip().octets() {
-        out.push_str(separator);
-        push_number(out, octet.into());
-        separator = ".";
-    }
+    out.push_str(Ipv4Text::new(*v4.ip()).as_str());
     out.push(':');
     push_number(out, v4.port().into());
+}
+
+/// The text of an IPv4 address, without memory for it and without what formatting is for.
+pub(super) struct Ipv4Text {
+    /// `255.255.255.255`
+    text: [u8; 15],
+    len: usize,
+}
+
+impl Ipv4Text {
+    /// Of this address.
+    pub(super) fn new(ip: Ipv4Addr) -> Self {
+        let mut made = Self {
+            text: [0; 15],
+            len: 0,
+        };
+        let mut separator = false;
+        for octet in ip.octets() {
+            if separator {
+                made.push(b'.');
+            }
+            separator = true;
+            if octet >= 100 {
+                made.push(b'0' + octet / 100);
+            }
+            if octet >= 10 {
+                made.push(b'0' + octet / 10 % 10);
+            }
+            made.push(b'0' + octet % 10);
+        }
+        made
+    }
+
+    /// It.
+    pub(super) fn as_str(&self) -> &str {
+        let text = self.text.get(..self.len).unwrap_or_default();
+        str::from_utf8(text).unwrap_or_default()
+    }
+
+    fn push(&mut self, byte: u8) {
+        if let Some(to) = self.text.get_mut(self.len) {
+            *to = byte;
+            self.len += 1;
+        }
+    }
 }
 
 /// Appends a number: what formatting is for does not come for nothing a hundred thousand times.

@@ -1,19 +1,34 @@
 //! How values are written in the formats that are made with serde.
 
 use std::fmt::Display;
+use std::net::IpAddr;
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
 
 use super::escape::escape;
 use super::moments::wall;
+use super::numbers::Ipv4Text;
 use crate::model::{BootTime, Host};
+
 /// A value written as the text it displays as.
 pub(super) struct Shown<T>(pub(super) T);
 
 impl<T: Display> Serialize for Shown<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0)
+    }
+}
+
+/// An address, IPv4 where it is mapped into IPv6.
+pub(super) struct Ip(pub(super) IpAddr);
+
+impl Serialize for Ip {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.to_canonical() {
+            IpAddr::V4(v4) => serializer.serialize_str(Ipv4Text::new(v4).as_str()),
+            v6 @ IpAddr::V6(_) => serializer.collect_str(&v6),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Phrases shared by the formats: who, how long, why, what happened.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
@@ -258,7 +259,7 @@ fn age_in_words(leak: &Leak) -> String {
 }
 
 /// The name of an error TCP ends connections with (include/uapi/asm-generic/errno.h), else its number.
-pub(super) fn errno_name(errno: u32) -> String {
+pub(super) fn errno_name(errno: u32) -> Cow<'static, str> {
     const NAMES: [(i32, &str); 9] = [
         (libc::EPIPE, "EPIPE"),
         (libc::EPROTO, "EPROTO"),
@@ -273,7 +274,7 @@ pub(super) fn errno_name(errno: u32) -> String {
     let known = NAMES
         .into_iter()
         .find(|(number, _)| i64::from(*number) == i64::from(errno));
-    known.map_or_else(|| errno.to_string(), |(_, name)| name.to_owned())
+    known.map_or_else(|| errno.to_string().into(), |(_, name)| name.into())
 }
 
 /// The id of the container that the blamed process lives in.

@@ -19,7 +19,13 @@ impl Batch {
 
     /// Adds a record.
     pub fn push(&mut self, record: &[u8]) {
-        self.bytes.extend_from_slice(record);
+        self.push_both(record, &[]);
+    }
+
+    /// Adds a record that is in two pieces.
+    pub fn push_both(&mut self, first: &[u8], second: &[u8]) {
+        self.bytes.extend_from_slice(first);
+        self.bytes.extend_from_slice(second);
         self.ends.push(self.bytes.len());
     }
 

@@ -1,6 +1,6 @@
 //! The lives of all sockets, for `trace`: who opened them and how long they have been in their state.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasherDefault;
 use std::time::Duration;
 
@@ -15,12 +15,16 @@ use super::hasher::NumberHasher;
 /// How many sockets whose connect() failed are remembered until their release.
 const MOST_FAILED: usize = 64;
 
+/// How many that are forgotten may stand in the order of those that live, besides as many as live.
+const FORGOTTEN: usize = 1024;
+
 /// Remembers, of every living socket, who opened it and when it last changed its state.
 #[derive(Debug)]
 pub struct Timeline {
     lives: Table<Life>,
-    /// The sockets in the order they were first seen.
-    order: BTreeMap<u64, Cookie>,
+    /// The sockets in the order they were first seen, each with its number. Those that are forgotten stay until
+    /// they come to the front or are more than those that live: nothing is allocated for one more then.
+    order: VecDeque<(u64, Cookie)>,
     next: u64,
     /// When connections that are being made for a listener were made. The kernel gives such a socket its
     /// cookie only after its first state change (`inet_csk_clone_lock`), so that change and the next one
@@ -49,7 +53,7 @@ impl Timeline {
     pub fn new(max: usize) -> Self {
         Self {
             lives: Table::default(),
-            order: BTreeMap::new(),
+            order: VecDeque::new(),
             next: 0,
             embryos: HashMap::default(),
             failed: VecDeque::new(),
@@ -221,7 +225,7 @@ impl Timeline {
         let (order, next) = (&mut self.order, &mut self.next);
         self.lives.entry(cookie).or_insert_with(|| {
             *next += 1;
-            order.insert(*next, cookie);
+            order.push_back((*next, cookie));
             Life {
                 order: *next,
                 state,
@@ -235,15 +239,27 @@ impl Timeline {
     }
 
     fn evict(&mut self) {
-        if let Some((_, cookie)) = self.order.pop_first() {
-            self.lives.remove(&cookie);
-            self.evicted = self.evicted.saturating_add(1);
+        while let Some(first) = self.order.pop_front() {
+            if self.remembers(first) {
+                self.lives.remove(&first.1);
+                self.evicted = self.evicted.saturating_add(1);
+                return;
+            }
         }
     }
 
     fn forget(&mut self, cookie: Cookie) {
-        if let Some(life) = self.lives.remove(&cookie) {
-            self.order.remove(&life.order);
+        self.lives.remove(&cookie);
+        if self.order.len() > 2 * self.lives.len() + FORGOTTEN {
+            let mut order = std::mem::take(&mut self.order);
+            order.retain(|seen| self.remembers(*seen));
+            self.order = order;
         }
+    }
+
+    /// Whether a socket is remembered still, and is the one that was seen then.
+    fn remembers(&self, (order, cookie): (u64, Cookie)) -> bool {
+        let life = self.lives.get(&cookie);
+        life.is_some_and(|life| life.order == order)
     }
 }

@@ -6,8 +6,12 @@ use std::fs::{self, File};
 use std::io;
 use std::mem::size_of;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
+
+use super::btf;
+use crate::clock::Stopwatch;
 
 // Commands and types of include/uapi/linux/bpf.h.
 const PROG_LOAD: c_long = 5;
@@ -16,9 +20,15 @@ const PROG_GET_FD_BY_ID: c_long = 13;
 const RAW_TRACEPOINT_OPEN: c_long = 17;
 const LINK_CREATE: c_long = 28;
 const ENABLE_STATS: c_long = 32;
+const ITER_CREATE: c_long = 33;
 const PROG_TYPE_CGROUP_SOCK: u32 = 9;
 const PROG_TYPE_RAW_TRACEPOINT: u32 = 17;
+const PROG_TYPE_TRACING: u32 = 26;
 const CGROUP_INET_SOCK_RELEASE: u32 = 34;
+const TRACE_ITER: u32 = 28;
+
+/// What the kernel calls the program of an [`EmptyWalk`].
+const WALK: &str = "floor_walk";
 
 /// While it lives, the kernel accounts for the time of every program. With the descriptor goes the
 /// accounting, also if this process is killed.
@@ -101,10 +111,9 @@ pub(super) struct Floor(
 impl Floor {
     /// Loads and attaches them.
     pub(super) fn attach() -> Result<Self> {
-        let state = load(PROG_TYPE_RAW_TRACEPOINT, 0, "floor_state", 0)?;
+        let state = load((PROG_TYPE_RAW_TRACEPOINT, 0, 0), "floor_state", 0)?;
         let release = load(
-            PROG_TYPE_CGROUP_SOCK,
-            CGROUP_INET_SOCK_RELEASE,
+            (PROG_TYPE_CGROUP_SOCK, CGROUP_INET_SOCK_RELEASE, 0),
             "floor_release",
             1,
         )?;
@@ -128,6 +137,52 @@ impl Floor {
     }
 }
 
+/// A walk over every descriptor of every process with an empty program. No reading of who holds what can cost
+/// less.
+pub(super) struct EmptyWalk {
+    #[expect(dead_code, reason = "what counts is that it is loaded")]
+    program: OwnedFd,
+    link: OwnedFd,
+}
+
+impl EmptyWalk {
+    /// Loads and links it.
+    pub(super) fn load() -> Result<Self> {
+        let kernel = fs::read("/sys/kernel/btf/vmlinux").context("cannot read the kernel's BTF")?;
+        let id = btf::function(&kernel, "bpf_iter_task_file")
+            .context("the kernel does not walk over descriptors")?;
+        let program = load((PROG_TYPE_TRACING, TRACE_ITER, id), WALK, 0)?;
+        let mut create = CreateLink {
+            prog_fd: fd(&program),
+            target_fd: 0,
+            attach_type: TRACE_ITER,
+            flags: 0,
+        };
+        let link = bpf(LINK_CREATE, &mut create).context("cannot link the walk")?;
+        Ok(Self { program, link })
+    }
+
+    /// Walks once; how long that took.
+    pub(super) fn walk(&self) -> Result<Duration> {
+        let since = Stopwatch::start();
+        // { link_fd, flags }
+        let run = bpf(ITER_CREATE, &mut [fd(&self.link), 0]).context("cannot begin a walk")?;
+        io::copy(&mut File::from(run), &mut io::sink()).context("cannot walk")?;
+        Ok(since.elapsed())
+    }
+
+    /// How many descriptors a walk comes by, as the kernel counts runs of its program.
+    pub(super) fn descriptors(&self) -> Result<u64> {
+        let accounting = Accounting::start()?;
+        let before = costs_of(std::process::id())?;
+        self.walk()?;
+        let after = costs_of(std::process::id())?;
+        drop(accounting);
+        let runs = spent(&before, &after).get(WALK).map(|cost| cost.runs);
+        runs.context("the kernel does not count runs")
+    }
+}
+
 #[repr(C)]
 struct LoadProgram {
     prog_type: u32,
@@ -142,6 +197,16 @@ struct LoadProgram {
     prog_name: [u8; 16],
     prog_ifindex: u32,
     expected_attach_type: u32,
+    prog_btf_fd: u32,
+    func_info_rec_size: u32,
+    func_info: u64,
+    func_info_cnt: u32,
+    line_info_rec_size: u32,
+    line_info: u64,
+    line_info_cnt: u32,
+    attach_btf_id: u32,
+    attach_prog_fd: u32,
+    reserved: u32,
 }
 
 #[repr(C)]
@@ -172,7 +237,12 @@ const NAME_AT: usize = 64;
 const RUN_TIME_AT: usize = 192;
 const RUN_COUNT_AT: usize = 200;
 
-fn load(prog_type: u32, attach_type: u32, name: &str, result: i32) -> Result<OwnedFd> {
+/// Loads a program that returns `result`, for what `btf_id` names where programs of its type need that.
+fn load(
+    (prog_type, attach_type, btf_id): (u32, u32, u32),
+    name: &str,
+    result: i32,
+) -> Result<OwnedFd> {
     // r0 = result; exit
     let instructions: [u64; 2] = [0xb7 | (u64::from(result.cast_unsigned()) << 32), 0x95];
     let mut prog_name = [0; 16];
@@ -192,6 +262,16 @@ fn load(prog_type: u32, attach_type: u32, name: &str, result: i32) -> Result<Own
         prog_name,
         prog_ifindex: 0,
         expected_attach_type: attach_type,
+        prog_btf_fd: 0,
+        func_info_rec_size: 0,
+        func_info: 0,
+        func_info_cnt: 0,
+        line_info_rec_size: 0,
+        line_info: 0,
+        line_info_cnt: 0,
+        attach_btf_id: btf_id,
+        attach_prog_fd: 0,
+        reserved: 0,
     };
     bpf(PROG_LOAD, &mut attr).with_context(|| format!("cannot load the empty program {name}"))
 }

@@ -2,7 +2,7 @@
 //!
 //! * `load`: connections, requests, leaks; in processes of their own.
 //! * `subject`: who watches.
-//! * `bpf`, `process`: what that costs, by the kernel's own accounts.
+//! * `bpf`, `process`: what that costs, by the kernel's own accounts; `btf`: how a function is named there.
 //! * `measure`: the measurements; `figures`: medians, spreads and goals.
 //! * `micro`: decoding, following and encoding by themselves.
 //! * `check`: the short form for every test run, in ratios that do not depend on the machine.
@@ -10,6 +10,7 @@
 //! Whoever is compared takes turns in short rounds, so that what else happens on the machine hits all alike.
 
 mod bpf;
+mod btf;
 mod check;
 mod figures;
 mod load;

@@ -1,5 +1,6 @@
 //! The parts every line has, and how values are written.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
@@ -7,7 +8,7 @@ use uuid::Uuid;
 
 use super::super::ids::Ids;
 use super::super::moments::wall;
-use super::super::values::{Shown, Untrusted};
+use super::super::values::{Ip, Shown, Untrusted};
 use super::super::words::source_and_destination;
 use super::process::ProcessFields;
 use crate::model::{self, BootTime, Host, Role, Socket};
@@ -165,7 +166,7 @@ impl Event {
 /// `error`.
 #[derive(Serialize)]
 pub(super) struct ErrorCode {
-    pub(super) code: String,
+    pub(super) code: Cow<'static, str>,
 }
 
 /// `container`.
@@ -264,15 +265,14 @@ impl<'a> HostFields<'a> {
 /// An address and a port.
 #[derive(Serialize)]
 pub(super) struct Endpoint {
-    ip: Shown<IpAddr>,
+    ip: Ip,
     port: u16,
 }
 
 impl From<SocketAddr> for Endpoint {
     fn from(addr: SocketAddr) -> Self {
-        // Canonical: a v4-mapped address is printed as IPv4.
         Self {
-            ip: Shown(addr.ip().to_canonical()),
+            ip: Ip(addr.ip()),
             port: addr.port(),
         }
     }

@@ -1,5 +1,7 @@
 //! Network Activity (4001): the events of `trace`.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::super::ids::Ids;
@@ -21,7 +23,7 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     status_id: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    status_code: Option<String>,
+    status_code: Option<Cow<'static, str>>,
 }
 
 #[derive(Serialize)]

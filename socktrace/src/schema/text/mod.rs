@@ -1,5 +1,6 @@
 //! Lines for people: aligned, coloured only if told so.
 
+mod column;
 mod finding;
 mod incident;
 mod paint;
@@ -56,10 +57,12 @@ impl Printer {
         end(&incident::line(self.paint, &time, named), out);
     }
 
-    /// See [`trace::line`].
+    /// See [`trace::push_line`].
     pub(super) fn lifecycle(&mut self, host: &Host, event: &Lifecycle, out: &mut Vec<u8>) {
         self.head(trace::heading, out);
-        end(&trace::line(&time_micros(host, event.at), event), out);
+        self.line.clear();
+        trace::push_line(&mut self.line, host, event);
+        end(&self.line, out);
     }
 
     /// See [`status::line`].
@@ -122,12 +125,6 @@ fn end(line: &str, out: &mut Vec<u8>) {
 /// `15:04:05Z`: UTC, and it says so.
 fn time(host: &Host, at: BootTime) -> String {
     let full = humantime::format_rfc3339_seconds(wall(host, at)).to_string();
-    after_date(&full).to_owned()
-}
-
-/// `15:04:05.123456Z`.
-fn time_micros(host: &Host, at: BootTime) -> String {
-    let full = humantime::format_rfc3339_micros(wall(host, at)).to_string();
     after_date(&full).to_owned()
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::column::column;
 use super::super::escape::escape;
 use super::super::moments::push_duration;
 use super::super::numbers::push_addr;
@@ -63,24 +64,6 @@ fn push_who(out: &mut String, scanned: &Scanned) {
     }
     if scanned.holders.len() > 1 {
         push(out, format_args!(" +{}", scanned.holders.len() - 1));
-    }
-}
-
-/// Appends what `fill` does, padded with blanks to `width` characters, and two more that end the column.
-fn column(out: &mut String, width: usize, right: bool, fill: impl FnOnce(&mut String)) {
-    /// As many as the widest column needs.
-    const BLANKS: &str = "                                  ";
-    let begin = out.len();
-    fill(out);
-    let filled = out.get(begin..).unwrap_or_default().chars().count();
-    let pad = BLANKS.get(..width.saturating_sub(filled)).unwrap_or(BLANKS);
-    if right {
-        out.insert_str(begin, pad);
-    } else {
-        out.push_str(pad);
-    }
-    if width > 0 {
-        out.push_str("  ");
     }
 }
 

@@ -2,24 +2,73 @@
 
 use std::time::Duration;
 
-use super::super::escape::escape;
-use crate::model::{Lifecycle, LifecycleEvent, TcpState};
+use super::super::escape::escape_into;
+use super::super::moments::wall;
+use super::super::numbers::{push_addr, push_number};
+use super::super::words::push;
+use super::column::column;
+use crate::model::{Host, Lifecycle, LifecycleEvent, TcpState};
+
+/// The columns' names and how many characters they have at least.
+const COLUMNS: [(&str, usize); 11] = [
+    ("TIME(UTC)", 16),
+    ("EVENT", 7),
+    ("PID/TID", 13),
+    ("COMM", 15),
+    ("NETNS", 10),
+    ("LOCAL", 21),
+    ("REMOTE", 21),
+    ("OLD→NEW", 22),
+    ("MS", 10),
+    ("TX_KB", 7),
+    ("RX_KB", 7),
+];
+
+/// From this one on they are numbers, which stand at the right.
+const NUMBERS: usize = 8;
+
+/// What stands in each of [`COLUMNS`].
+const FILLS: [fn(&mut String, &Host, &Lifecycle); COLUMNS.len()] = [
+    push_time,
+    |out, _, event| {
+        out.push_str(match event.what {
+            LifecycleEvent::Connect(_) => "connect",
+            LifecycleEvent::Accept(_) => "accept",
+            LifecycleEvent::StateChange(_) => "state",
+            LifecycleEvent::Release(_) => "release",
+        });
+    },
+    |out, _, event| match &event.owner {
+        Some(task) => {
+            push_number(out, task.tgid.0);
+            out.push('/');
+            push_number(out, task.tid.0);
+        }
+        None => out.push('-'),
+    },
+    |out, _, event| match &event.owner {
+        Some(task) => escape_into(task.comm.as_bytes(), out),
+        None => out.push('-'),
+    },
+    |out, _, event| push_number(out, event.what.socket().netns),
+    |out, _, event| push_addr(out, event.what.socket().local),
+    |out, _, event| push_addr(out, event.what.socket().peer),
+    push_states,
+    |out, _, event| match took(event) {
+        Some(took) => push_millis(out, took),
+        None => out.push('-'),
+    },
+    |out, _, event| push_kilobytes(out, bytes(event).map(|(sent, _)| sent)),
+    |out, _, event| push_kilobytes(out, bytes(event).map(|(_, received)| received)),
+];
 
 /// The names of the columns.
 pub(super) fn heading() -> String {
-    row([
-        "TIME(UTC)",
-        "EVENT",
-        "PID/TID",
-        "COMM",
-        "NETNS",
-        "LOCAL",
-        "REMOTE",
-        "OLD→NEW",
-        "MS",
-        "TX_KB",
-        "RX_KB",
-    ])
+    let mut out = String::new();
+    for (index, (name, width)) in COLUMNS.into_iter().enumerate() {
+        column(&mut out, width, index >= NUMBERS, |out| out.push_str(name));
+    }
+    out
 }
 
 /// One event.
@@ -27,81 +76,67 @@ pub(super) fn heading() -> String {
 /// MS is the time spent in the old state, for `connect` the time it took, for `release` the age of the
 /// connection. The kilobytes (of 1024 bytes) are those the peer has acknowledged and those received,
 /// told when a connection is over. `-` stands for what is not known.
-pub(super) fn line(time: &str, event: &Lifecycle) -> String {
-    let socket = event.what.socket();
-    let state = socket.state.name();
-    let (name, states, took, bytes) = match &event.what {
-        LifecycleEvent::Connect(connect) => {
-            let took = Some(event.at.since(connect.started));
-            ("connect", state.to_owned(), took, None)
-        }
-        LifecycleEvent::Accept(_) => ("accept", state.to_owned(), None, None),
+pub(super) fn push_line(out: &mut String, host: &Host, event: &Lifecycle) {
+    for (index, ((_, width), fill)) in COLUMNS.into_iter().zip(FILLS).enumerate() {
+        column(out, width, index >= NUMBERS, |out| fill(out, host, event));
+    }
+}
+
+/// `15:04:05.123456Z`.
+fn push_time(out: &mut String, host: &Host, event: &Lifecycle) {
+    let begin = out.len();
+    let time = humantime::format_rfc3339_micros(wall(host, event.at));
+    push(out, format_args!("{time}"));
+    let date = out
+        .get(begin..)
+        .and_then(|text| text.find('T'))
+        .map_or(0, |at| at + 1);
+    out.replace_range(begin..begin + date, "");
+}
+
+fn push_states(out: &mut String, _: &Host, event: &Lifecycle) {
+    if let LifecycleEvent::StateChange(change) = &event.what {
+        out.push_str(change.old.name());
+        out.push('→');
+    }
+    out.push_str(event.what.socket().state.name());
+}
+
+fn took(event: &Lifecycle) -> Option<Duration> {
+    match &event.what {
+        LifecycleEvent::Connect(connect) => Some(event.at.since(connect.started)),
+        LifecycleEvent::Accept(_) => None,
+        LifecycleEvent::StateChange(_) => event.in_state,
+        LifecycleEvent::Release(_) => event.lifetime,
+    }
+}
+
+/// Sent and acknowledged, and received.
+fn bytes(event: &Lifecycle) -> Option<(u64, u64)> {
+    match &event.what {
+        LifecycleEvent::Connect(_) | LifecycleEvent::Accept(_) => None,
         LifecycleEvent::StateChange(change) => {
-            let bytes = (change.bytes_acked, change.bytes_received);
-            let bytes = (socket.state == TcpState::Close).then_some(bytes);
-            (
-                "state",
-                format!("{}→{state}", change.old),
-                event.in_state,
-                bytes,
-            )
+            let over = change.socket.state == TcpState::Close;
+            over.then_some((change.bytes_acked, change.bytes_received))
         }
-        LifecycleEvent::Release(release) => {
-            let bytes = (release.bytes_acked, release.bytes_received);
-            ("release", state.to_owned(), event.lifetime, Some(bytes))
-        }
-    };
-    let owner = event.owner.as_ref();
-    let pids = owner.map_or_else(unknown, |task| format!("{}/{}", task.tgid.0, task.tid.0));
-    let comm = owner.map_or_else(unknown, |task| escape(task.comm.as_bytes()).into_owned());
-    row([
-        time,
-        name,
-        &pids,
-        &comm,
-        &socket.netns.to_string(),
-        &socket.local.to_string(),
-        &socket.peer.to_string(),
-        &states,
-        &took.map_or_else(unknown, millis),
-        &bytes.map_or_else(unknown, |(sent, _)| kilobytes(sent)),
-        &bytes.map_or_else(unknown, |(_, received)| kilobytes(received)),
-    ])
+        LifecycleEvent::Release(release) => Some((release.bytes_acked, release.bytes_received)),
+    }
 }
 
-fn unknown() -> String {
-    "-".to_owned()
-}
-
-fn millis(d: Duration) -> String {
-    format!("{}.{:03}", d.as_millis(), d.subsec_micros() % 1000)
+fn push_millis(out: &mut String, d: Duration) {
+    push(
+        out,
+        format_args!("{}.{:03}", d.as_millis(), d.subsec_micros() % 1000),
+    );
 }
 
 /// Rounded to the nearest tenth.
-fn kilobytes(bytes: u64) -> String {
+fn push_kilobytes(out: &mut String, bytes: Option<u64>) {
+    let Some(bytes) = bytes else {
+        return out.push('-');
+    };
     let tenths = (u128::from(bytes) * 10 + 512) / 1024;
-    format!("{}.{}", tenths / 10, tenths % 10)
-}
-
-/// One cell a column, in the order of [`heading`].
-fn row(cells: [&str; 11]) -> String {
-    let [
-        time,
-        event,
-        pids,
-        comm,
-        netns,
-        local,
-        remote,
-        states,
-        ms,
-        tx,
-        rx,
-    ] = cells;
-    format!(
-        "{time:<16}  {event:<7}  {pids:<13}  {comm:<15}  {netns:<10}  {local:<21}  {remote:<21}  \
-         {states:<22}  {ms:>10}  {tx:>7}  {rx:>7}"
-    )
+    push(out, format_args!("{}.{}", tenths / 10, tenths % 10));
 }
 
 #[cfg(test)]
@@ -110,12 +145,20 @@ mod tests {
 
     #[test]
     fn numbers_are_rounded_as_documented() {
-        assert_eq!(millis(Duration::from_nanos(61_000_499_999)), "61000.499");
-        assert_eq!(millis(Duration::ZERO), "0.000");
-        assert_eq!(kilobytes(0), "0.0");
-        assert_eq!(kilobytes(51), "0.0");
-        assert_eq!(kilobytes(52), "0.1");
-        assert_eq!(kilobytes(1024), "1.0");
-        assert_eq!(kilobytes(u64::MAX), "18014398509481984.0");
+        let check = |push: &dyn Fn(&mut String), text: &str| {
+            let mut out = String::new();
+            push(&mut out);
+            assert_eq!(out, text);
+        };
+        let millis = |ns, text| check(&|out| push_millis(out, Duration::from_nanos(ns)), text);
+        millis(61_000_499_999, "61000.499");
+        millis(0, "0.000");
+        let kilobytes = |bytes, text| check(&|out| push_kilobytes(out, bytes), text);
+        kilobytes(Some(0), "0.0");
+        kilobytes(Some(51), "0.0");
+        kilobytes(Some(52), "0.1");
+        kilobytes(Some(1024), "1.0");
+        kilobytes(Some(u64::MAX), "18014398509481984.0");
+        kilobytes(None, "-");
     }
 }

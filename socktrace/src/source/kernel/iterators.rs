@@ -15,7 +15,7 @@ use aya::programs::Iter;
 use socktrace_common::maps::WalkControl;
 
 use super::survey::Survey;
-use super::sys::{link_iter, open_iter};
+use super::sys::{link_iter, open_iter, page_size};
 use super::{netns, object};
 use crate::clock::{self, Clock as _};
 use crate::decode::mark_record;
@@ -296,9 +296,7 @@ fn read_all(mut run: File, take: &mut Take<'_>) -> io::Result<()> {
 
 /// How much an iterator makes at a time: 8 pages (`bpf_seq_read`, kernel/bpf/bpf_iter.c).
 fn made_at_once() -> usize {
-    // SAFETY: sysconf only reads its argument.
-    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    8 * usize::try_from(page).unwrap_or(0).max(4096)
+    8 * page_size()
 }
 
 /// Nanoseconds a jiffy, from `jiffies_64` and the monotonic clock at one moment; 0 if no HZ fits.

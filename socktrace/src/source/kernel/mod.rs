@@ -1,7 +1,7 @@
 //! The live source: eBPF programs in this machine's kernel. The only place that names aya.
 //!
 //! * [`loader`]: tries the ladder of [`ladder`] and attaches.
-//! * [`ring`]: the stream of records.
+//! * [`ring`]: the stream of records; `records`: the memory they are in.
 //! * [`iterators`]: walks over suspects and readings of the truth.
 //! * [`losses`]: the programs' counters; [`tables`]: how full their tables are.
 //! * [`offsets`]: where the kernel keeps what the programs read.
@@ -18,6 +18,7 @@ mod object;
 pub mod offsets;
 mod pids;
 pub mod privilege;
+mod records;
 mod reports;
 pub mod ring;
 mod steady;

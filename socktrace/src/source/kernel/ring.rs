@@ -1,11 +1,14 @@
 //! The stream of records, on tokio.
 
 use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
 
 use aya::Ebpf;
-use aya::maps::{MapData, RingBuf};
+use aya::maps::Map;
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use super::records::Records;
 use crate::source::batch::Batch;
 
 /// How many bytes are taken before others get their turn.
@@ -13,29 +16,50 @@ const MOST: usize = 1 << 20;
 
 /// The ring buffer's reading end.
 pub struct Ring {
-    fd: Option<AsyncFd<RingBuf<MapData>>>,
-    idle: Option<RingBuf<MapData>>,
+    records: Records,
+    fd: Waiting,
+}
+
+/// What is waited with: a descriptor can be registered within a tokio runtime only.
+enum Waiting {
+    Not(Option<OwnedFd>),
+    On(AsyncFd<OwnedFd>),
 }
 
 impl Ring {
-    /// Takes the ring buffer out of the object.
+    /// Maps the ring buffer of the object.
     pub fn new(ebpf: &mut Ebpf) -> Result<Self, String> {
-        let map = ebpf
-            .take_map("EVENTS")
-            .ok_or("the object has no map EVENTS")?;
-        let ring = RingBuf::try_from(map).map_err(|error| error.to_string())?;
-        Ok(Self {
-            fd: None,
-            idle: Some(ring),
-        })
+        let Some(Map::RingBuf(map)) = ebpf.map("EVENTS") else {
+            return Err("the object has no map EVENTS".to_owned());
+        };
+        let info = map.info().map_err(|error| error.to_string())?;
+        let fd = map.fd().as_fd();
+        let opened = || -> io::Result<Self> {
+            let len = usize::try_from(info.max_entries()).map_err(io::Error::other)?;
+            Ok(Self {
+                records: Records::map(fd, len)?,
+                fd: Waiting::Not(Some(fd.try_clone_to_owned()?)),
+            })
+        };
+        opened().map_err(|error| error.to_string())
     }
 
     /// Waits until there is something, then takes all of it, or about a megabyte, whichever is
     /// less. Must be called within a tokio runtime. Cancelling it loses nothing.
     pub async fn read(&mut self, into: &mut Batch) -> io::Result<()> {
-        let fd = self.register()?;
-        let mut ready = fd.readable_mut().await?;
-        if drain(ready.get_inner_mut(), into) {
+        if let Waiting::Not(fd) = &mut self.fd {
+            let fd = fd
+                .take()
+                .ok_or_else(|| io::Error::other("the ring buffer is gone"))?;
+            // SAFETY: an OwnedFd owns its descriptor and does not change it while it lives.
+            let fd = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) };
+            self.fd = Waiting::On(fd.map_err(io::Error::from)?);
+        }
+        let Waiting::On(fd) = &self.fd else {
+            return Ok(());
+        };
+        let mut ready = fd.readable().await?;
+        if self.records.take(into, MOST) {
             // Readiness is told once: it may be cleared only when nothing is left.
             ready.clear_ready();
         }
@@ -44,31 +68,6 @@ impl Ring {
 
     /// Takes what is there, at most about a megabyte, without waiting; true if nothing is left.
     pub fn take(&mut self, into: &mut Batch) -> bool {
-        match (&mut self.idle, &mut self.fd) {
-            (Some(ring), _) => drain(ring, into),
-            (None, Some(fd)) => drain(fd.get_mut(), into),
-            (None, None) => true,
-        }
+        self.records.take(into, MOST)
     }
-
-    fn register(&mut self) -> io::Result<&mut AsyncFd<RingBuf<MapData>>> {
-        if let Some(ring) = self.idle.take() {
-            // SAFETY: a RingBuf owns its map's descriptor and does not change it while it lives.
-            self.fd = Some(unsafe { AsyncFd::register(ring) }.map_err(io::Error::from)?);
-        }
-        self.fd
-            .as_mut()
-            .ok_or_else(|| io::Error::other("the ring buffer is gone"))
-    }
-}
-
-/// Copies records out; true if none is left.
-fn drain(ring: &mut RingBuf<MapData>, into: &mut Batch) -> bool {
-    while into.bytes() < MOST {
-        match ring.next() {
-            Some(record) => into.push(&record),
-            None => return true,
-        }
-    }
-    false
 }

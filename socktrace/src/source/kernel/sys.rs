@@ -1,9 +1,11 @@
 //! System calls aya does not make: linking an iterator to a map and running it, lifting the limit
 //! of locked memory, giving memory back.
 //!
-//! * [`info`]: what the kernel counts of programs and links; [`maps`]: what is in maps.
+//! * [`info`]: what the kernel counts of programs and links; [`maps`]: what is in maps; [`mapping`]: memory that is
+//!   shared with it.
 
 mod info;
+mod mapping;
 mod maps;
 
 use std::fs::File;
@@ -11,6 +13,7 @@ use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 
 pub(super) use info::{probe_links, probe_misses, program_misses};
+pub(super) use mapping::{Mapping, page_size};
 pub(super) use maps::{count_entries, read_element};
 
 /// `enum bpf_cmd` (include/uapi/linux/bpf.h).

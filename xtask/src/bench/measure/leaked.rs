@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use super::super::bpf::EmptyWalk;
 use super::super::figures::Figures;
 use super::super::load::Leak;
 use super::super::process::{self, Process};
@@ -42,12 +43,17 @@ pub(in super::super) fn measure(
         scan(tools, figures, &leak)?;
     }
     let of = |figures: &Figures, who| figures.median(SCAN, who);
-    let ours = of(figures, "socktrace scan");
-    for other in ["ss -tanp", "lsof -nP -iTCP"] {
-        let ratio = of(figures, other)
-            .zip(ours)
-            .map(|(other, ours)| other / ours);
-        figures.at_least(&format!("scan: time of {other} / ours"), ratio, 20.0, "");
+    for (as_what, who) in [
+        ("JSON", "socktrace scan"),
+        ("text", "socktrace scan, text"),
+    ] {
+        for other in ["ss -tanp", "lsof -nP -iTCP"] {
+            let ratio = of(figures, other)
+                .zip(of(figures, who))
+                .map(|(other, ours)| other / ours);
+            let what = format!("scan as {as_what}: time of {other} / ours");
+            figures.at_least(&what, ratio, 20.0, "");
+        }
     }
     Ok(())
 }
@@ -138,10 +144,27 @@ fn opened(path: &Path, enough: usize) -> usize {
 
 /// The three side by side; they have to come to the same answer.
 fn scan(tools: &Tools, figures: &mut Figures, leak: &Leak) -> Result<()> {
+    let walk = EmptyWalk::load()?;
+    figures.add(
+        SCAN,
+        "a walk that does nothing",
+        "s",
+        walk.walk()?.as_secs_f64(),
+    );
+    drop(walk);
     let (time, text) =
         timed(&mut tools.socktrace(&["scan", "--format", "json", "--kind", "close_wait"]))?;
     figures.add(SCAN, "socktrace scan", "s", time);
     let ours: BTreeSet<(u64, u64)> = text.lines().flat_map(held_by_ours).collect();
+    drop(text);
+    let as_text = ["scan", "--format", "text", "--kind", "close_wait"];
+    let (time, text) = timed(&mut tools.socktrace(&as_text))?;
+    figures.add(SCAN, "socktrace scan, text", "s", time);
+    ensure!(
+        text.lines().filter(|line| line.starts_with("close_wait")).count() >= ours.len(),
+        "as text, scan prints fewer sockets"
+    );
+    drop(text);
     // Sockets of others on this machine would be there as well.
     ensure!(
         ours.len() >= leak.sockets as usize,

@@ -1,11 +1,13 @@
 //! Whether a connection costs the same however many sockets are tracked, and what looking after them costs.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::super::bpf::{Accounting, Cost, costs_of, spent};
+use super::super::bpf::{Accounting, Cost, EmptyWalk, costs_of, spent};
 use super::super::figures::Figures;
 use super::super::load::{Lane, Leak, churn};
 use super::super::process::{self, Process};
@@ -19,12 +21,17 @@ const CONNECTIONS: u32 = 20_000;
 /// Sockets of one process: below the usual hard limit.
 const EACH: u32 = 15_000;
 
+/// Where the agent tells of itself.
+const METRICS: &str = "127.0.0.1:19753";
+
 /// How long a million sockets may take to be told.
 const LONG: Duration = Duration::from_mins(3);
 
 const BPF: &str = "BPF time a connection, tracking";
 const AGENT: &str = "sweep: agent's processor time a descriptor";
 const PROGRAM: &str = "sweep: of that in BPF";
+const FLOOR: &str = "sweep: an empty walk a descriptor";
+const PAUSE: &str = "longest pause of the ring's reader";
 const DELAY: &str = "delay beyond leak-after, sweeping";
 
 /// The program that a sweep runs once a descriptor, cut to the length that the kernel keeps.
@@ -56,6 +63,15 @@ pub(in super::super) fn measure(tools: &Tools, figures: &mut Figures, sizes: &[u
             .map(|(last, first)| last / first);
         if sizes.len() > 1 {
             figures.at_most(goal, growth, 1.5, "");
+        }
+    }
+    if let Some(size) = sizes.last() {
+        let of = |what| figures.median(what, &format!("{size} sockets"));
+        if let Some((ours, floor)) = of(AGENT).zip(of(FLOOR)) {
+            let ratio = ours / floor;
+            figures.note(format!(
+                "a sweep takes {ratio:.1} times what a walk takes that does nothing"
+            ));
         }
     }
     let delay = sizes
@@ -100,7 +116,9 @@ fn tracking(tools: &Tools, figures: &mut Figures, who: &str, size: u32) -> Resul
 
 /// All of them findings, and a sweep a second; then all closed at once.
 fn sweeping(tools: &Tools, figures: &mut Figures, who: &str, size: u32, leak: Leak) -> Result<()> {
-    let mut agent = start(tools, size, &["--leak-after", "1s", "--sweep-every", "1s"])?;
+    let more = ["--leak-after", "1s", "--sweep-every", "1s"];
+    let metrics = ["--metrics-listen", METRICS];
+    let mut agent = start(tools, size, &[more.as_slice(), &metrics].concat())?;
     agent.wait_until(LONG, |agent| open_in_incidents(agent) >= u64::from(size))?;
     let accounting = Accounting::start()?;
     let before = (costs_of(agent.pid())?, process::cpu(agent.pid())?);
@@ -119,6 +137,7 @@ fn sweeping(tools: &Tools, figures: &mut Figures, who: &str, size: u32, leak: Le
     let cpu = u64::try_from(cpu.as_nanos()).context("too long")?;
     figures.add(AGENT, who, "ns", each(cpu, sweep.runs));
     figures.add(PROGRAM, who, "ns", each(sweep.ns, sweep.runs));
+    figures.add(FLOOR, who, "ns", floor()?);
     // One more leak, by a process of its own.
     let late = Leak::start(1, 1)?;
     let since = Stopwatch::start();
@@ -142,12 +161,47 @@ fn sweeping(tools: &Tools, figures: &mut Figures, who: &str, size: u32, leak: Le
     drop(late);
     drop(leak);
     agent.wait_until(LONG, |agent| open_in_incidents(agent) == 0)?;
+    let metrics = agent_says(METRICS)?;
+    let seconds = value(&metrics, "socktrace_longest_pause_seconds");
+    let seconds = seconds.context("the agent tells of no pause")?;
+    figures.add(PAUSE, who, "ms", seconds * 1e3);
     let out = agent.out().to_owned();
     agent.stop()?;
     let lost = last_line(&out).map_or(0, |line| lost_of_status(&line));
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
     figures.add("lost, all closed at once", who, "", lost as f64);
     Ok(())
+}
+
+/// Nanoseconds a descriptor of a walk that does nothing, the least of several.
+fn floor() -> Result<f64> {
+    let walk = EmptyWalk::load()?;
+    let descriptors = walk.descriptors()?;
+    let mut least = Duration::MAX;
+    for _ in 0..5 {
+        least = least.min(walk.walk()?);
+    }
+    let ns = u64::try_from(least.as_nanos()).context("too long")?;
+    Ok(each(ns, descriptors))
+}
+
+/// What the agent answers whoever asks for its metrics.
+fn agent_says(address: &str) -> Result<String> {
+    let mut stream = TcpStream::connect(address).context("the agent does not answer")?;
+    stream
+        .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .context("cannot ask the agent")?;
+    let mut answer = String::new();
+    stream
+        .read_to_string(&mut answer)
+        .context("cannot read the agent's answer")?;
+    Ok(answer)
+}
+
+/// The value of a metric without labels.
+fn value(metrics: &str, name: &str) -> Option<f64> {
+    let mut lines = metrics.lines();
+    lines.find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
 }
 
 /// The lines of a sort so far.
@@ -180,4 +234,16 @@ fn has_leak_of(agent: &Process, pid: u32) -> bool {
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
 fn each(ns: u64, count: u64) -> f64 {
     ns as f64 / count.max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::value;
+
+    #[test]
+    fn a_metric_is_found_by_its_whole_name() {
+        let metrics = "# HELP a_seconds x\na_seconds_more 1\na_seconds 0.0025\n";
+        assert_eq!(value(metrics, "a_seconds"), Some(0.0025));
+        assert_eq!(value(metrics, "b"), None);
+    }
 }
