@@ -17,11 +17,14 @@ use std::fmt::Write as _;
 /// | C1 controls, U+2028, U+2029, bidirectional controls | `\u{85}` |
 #[must_use]
 pub fn escape(bytes: &[u8]) -> Cow<'_, str> {
+    if let Some(text) = plain(bytes) {
+        return Cow::Borrowed(text);
+    }
     match std::str::from_utf8(bytes) {
         Ok(text) if !text.chars().any(must_escape) => Cow::Borrowed(text),
         _ => {
             let mut out = String::with_capacity(bytes.len() + 16);
-            escape_into(bytes, &mut out);
+            escape_each(bytes, &mut out);
             Cow::Owned(out)
         }
     }
@@ -29,6 +32,13 @@ pub fn escape(bytes: &[u8]) -> Cow<'_, str> {
 
 /// Appends what [`escape`] returns to `out`.
 pub fn escape_into(bytes: &[u8], out: &mut String) {
+    if let Some(text) = plain(bytes) {
+        return out.push_str(text);
+    }
+    escape_each(bytes, out);
+}
+
+fn escape_each(bytes: &[u8], out: &mut String) {
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
             push(c, out);
@@ -61,6 +71,19 @@ fn push_byte(byte: u8, out: &mut String) {
 /// Writing to a `String` cannot fail: its `write_str` always returns `Ok`.
 fn infallible(result: std::fmt::Result) {
     debug_assert!(result.is_ok(), "a String takes everything");
+}
+
+/// The bytes as text, if they are printable ASCII without what must be escaped, as most names are. Many of them are
+/// looked at at a time.
+fn plain(bytes: &[u8]) -> Option<&str> {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') & (byte != b'\\');
+    let all = bytes
+        .iter()
+        .fold(true, |plain, byte| plain & is_plain(*byte));
+    if !all {
+        return None;
+    }
+    std::str::from_utf8(bytes).ok()
 }
 
 fn must_escape(c: char) -> bool {

@@ -59,21 +59,40 @@ impl Ipv4Text {
     }
 }
 
-/// Appends a number: what formatting is for does not come for nothing a hundred thousand times.
-pub(super) fn push_number(out: &mut String, number: u32) {
-    let mut digits = [b'0'; 10];
-    let mut rest = number;
-    let mut len = 0;
-    for digit in digits.iter_mut().rev() {
-        *digit += u8::try_from(rest % 10).unwrap_or_default();
-        rest /= 10;
-        len += 1;
-        if rest == 0 {
-            break;
+/// The decimal digits of a number, without memory for them: what formatting is for does not come for nothing a hundred
+/// thousand times.
+pub(super) struct Digits {
+    text: [u8; 20],
+    begin: usize,
+}
+
+impl Digits {
+    /// Of this number.
+    pub(super) fn new(number: u64) -> Self {
+        let mut text = [b'0'; 20];
+        let mut begin = text.len();
+        let mut rest = number;
+        for digit in text.iter_mut().rev() {
+            *digit += u8::try_from(rest % 10).unwrap_or_default();
+            rest /= 10;
+            begin -= 1;
+            if rest == 0 {
+                break;
+            }
         }
+        Self { text, begin }
     }
-    let text = digits.get(digits.len() - len..).unwrap_or_default();
-    out.push_str(str::from_utf8(text).unwrap_or_default());
+
+    /// Them.
+    pub(super) fn as_str(&self) -> &str {
+        let text = self.text.get(self.begin..).unwrap_or_default();
+        str::from_utf8(text).unwrap_or_default()
+    }
+}
+
+/// Appends a number.
+pub(super) fn push_number(out: &mut String, number: u32) {
+    out.push_str(Digits::new(number.into()).as_str());
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use crate::allocations::allocations;
 use crate::decode::tests::wire;
 use crate::model::{BootTime, Host, TcpState};
 use crate::schema::{Format, Selection};
-use crate::sink::{LineSink, Sink as _};
 use crate::sink::{FileTarget, Rotation};
+use crate::sink::{LineSink, Sink as _};
 
 /// A hundred connections and what they cause.
 const CONNECTIONS: u64 = 100;
@@ -85,13 +85,21 @@ impl Lives {
         self.change(server, Listen, SynRecv);
         self.change(server, SynRecv, Established);
         self.change(client, SynSent, Established);
-        self.add(client, Established, wire::connect(), |r| (&mut r.header, &mut r.sock));
-        self.add(server, Established, wire::accept(), |r| (&mut r.header, &mut r.sock));
-        self.add(client, Established, wire::release(), |r| (&mut r.header, &mut r.sock));
+        self.add(client, Established, wire::connect(), |r| {
+            (&mut r.header, &mut r.sock)
+        });
+        self.add(server, Established, wire::accept(), |r| {
+            (&mut r.header, &mut r.sock)
+        });
+        self.add(client, Established, wire::release(), |r| {
+            (&mut r.header, &mut r.sock)
+        });
         self.change(client, Established, FinWait1);
         self.change(client, FinWait1, FinWait2);
         self.change(server, Established, CloseWait);
-        self.add(server, CloseWait, wire::release(), |r| (&mut r.header, &mut r.sock));
+        self.add(server, CloseWait, wire::release(), |r| {
+            (&mut r.header, &mut r.sock)
+        });
         self.change(server, CloseWait, LastAck);
         self.change(client, FinWait2, Close);
         self.change(server, LastAck, Close);

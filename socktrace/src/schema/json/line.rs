@@ -11,6 +11,7 @@ use super::super::moments::wall;
 use super::super::values::{Ip, Shown, Untrusted};
 use super::super::words::source_and_destination;
 use super::process::ProcessFields;
+use super::writer;
 use crate::model::{self, BootTime, Host, Role, Socket};
 
 /// RFC 3339, microseconds, UTC.
@@ -98,9 +99,8 @@ impl<'a, T> Line<'a, T> {
     where
         T: Serialize,
     {
-        let written = serde_json::to_writer(&mut *out, self);
-        // It fails where the writer fails or a map has keys that are no strings: a Vec takes
-        // everything, and there is no such map.
+        let written = writer::write(out, self);
+        // It fails where a map has keys that are no strings, or an enumeration has fields: there are none such.
         debug_assert!(written.is_ok(), "{written:?}");
         out.push(b'\n');
     }

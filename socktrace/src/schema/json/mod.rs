@@ -3,6 +3,7 @@
 //! * [`line`]: the parts every line has, and how values are written.
 //! * [`process`]: processes, threads and holders.
 //! * [`finding`], [`incident`], [`lifecycle`], [`status`], [`scan`], `past`: one kind of line each.
+//! * `writer`, `strings`: from values to bytes.
 
 mod finding;
 mod incident;
@@ -13,6 +14,8 @@ mod past;
 mod process;
 mod scan;
 mod status;
+mod strings;
+mod writer;
 
 pub(super) use finding::{details as finding_details, finding};
 pub(super) use incident::{details as incident_details, incident};

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::super::escape::escape;
@@ -12,6 +11,7 @@ use super::super::incident::facts;
 use super::super::values::{Shown, Untrusted};
 use super::super::words::{finding_process, oldest};
 use super::line::{Time, time};
+use super::writer::Written;
 use crate::model::{
     self, BootTime, Finding, Holder, Host, NamedIncident, Scanned, SocketUse, Task, Tgid,
 };
@@ -179,7 +179,7 @@ impl<'a> Process<'a> {
 
 /// `process` of the last scanned socket: the next one is often the same process's.
 #[derive(Debug, Default)]
-pub(in super::super) struct LastProcess(Option<(Arc<model::Process>, Box<RawValue>)>);
+pub(in super::super) struct LastProcess(Option<(Arc<model::Process>, Written)>);
 
 impl LastProcess {
     /// The oldest holder of a scanned socket.
@@ -194,8 +194,8 @@ impl LastProcess {
         };
         let known = |(last, _): &(Arc<model::Process>, _)| Arc::ptr_eq(last, facts);
         if !self.0.as_ref().is_some_and(known) {
-            let written = serde_json::value::to_raw_value(&Process::read(host, ids, facts));
-            self.0 = written.ok().map(|written| (Arc::clone(facts), written));
+            let written = Written::new(&Process::read(host, ids, facts));
+            self.0 = written.map(|written| (Arc::clone(facts), written));
         }
         Some(match &self.0 {
             Some((_, written)) => ProcessFields::Written(written),
@@ -209,7 +209,7 @@ impl LastProcess {
 #[serde(untagged)]
 pub(super) enum ProcessFields<'a> {
     Made(Process<'a>),
-    Written(&'a RawValue),
+    Written(&'a Written),
 }
 
 /// One of `socktrace.leak.holders`.

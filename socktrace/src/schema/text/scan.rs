@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::column::column;
 use super::super::escape::escape;
 use super::super::moments::push_duration;
 use super::super::numbers::push_addr;
 use super::super::words::{count, oldest, push, push_holder, push_why, whereabouts};
+use super::column::column;
 use crate::model::{Closed, Kind, ScanGroup, ScanSummary, Scanned};
 
 /// Columns, and how wide they are at least; the last one is as wide as it is.

@@ -43,10 +43,7 @@ pub(in super::super) fn measure(
         scan(tools, figures, &leak)?;
     }
     let of = |figures: &Figures, who| figures.median(SCAN, who);
-    for (as_what, who) in [
-        ("JSON", "socktrace scan"),
-        ("text", "socktrace scan, text"),
-    ] {
+    for (as_what, who) in [("JSON", "socktrace scan"), ("text", "socktrace scan, text")] {
         for other in ["ss -tanp", "lsof -nP -iTCP"] {
             let ratio = of(figures, other)
                 .zip(of(figures, who))
@@ -161,7 +158,10 @@ fn scan(tools: &Tools, figures: &mut Figures, leak: &Leak) -> Result<()> {
     let (time, text) = timed(&mut tools.socktrace(&as_text))?;
     figures.add(SCAN, "socktrace scan, text", "s", time);
     ensure!(
-        text.lines().filter(|line| line.starts_with("close_wait")).count() >= ours.len(),
+        text.lines()
+            .filter(|line| line.starts_with("close_wait"))
+            .count()
+            >= ours.len(),
         "as text, scan prints fewer sockets"
     );
     drop(text);
