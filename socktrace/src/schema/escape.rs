@@ -76,7 +76,7 @@ fn infallible(result: std::fmt::Result) {
 /// The bytes as text, if they are printable ASCII without what must be escaped, as most names are. Many of them are
 /// looked at at a time.
 fn plain(bytes: &[u8]) -> Option<&str> {
-    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') & (byte != b'\\');
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'[' | b']'..=b'~');
     let all = bytes
         .iter()
         .fold(true, |plain, byte| plain & is_plain(*byte));

@@ -67,6 +67,10 @@ impl<'a> Writer<'a> {
         }
     }
 
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "methods of a Serializer end with it, and they return that"
+    )]
     fn raw(self, text: &str) -> Done {
         self.out.extend_from_slice(text.as_bytes());
         Ok(())
@@ -275,6 +279,10 @@ impl Parts<'_> {
         write(self.out, value)
     }
 
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "methods of a Serializer end with it, and they return that"
+    )]
     fn done(self) -> Done {
         self.out.push(self.end);
         Ok(())
