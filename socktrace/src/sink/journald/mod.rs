@@ -179,15 +179,16 @@ fn send_descriptor(socket: &UnixDatagram, file: &fs::File) -> io::Result<()> {
     // SAFETY: all zeros is a message without anything.
     let mut message: libc::msghdr = unsafe { mem::zeroed() };
     message.msg_control = control.as_mut_ptr().cast();
+    // C libraries disagree about the type of lengths: `as _` suits all of them.
     // SAFETY: CMSG_SPACE only computes.
-    message.msg_controllen = unsafe { libc::CMSG_SPACE(BYTES) } as usize;
+    message.msg_controllen = unsafe { libc::CMSG_SPACE(BYTES) } as _;
     // SAFETY: `message` has room for a header, so there is a first one, inside of `control`; what is written
     // to it is one descriptor, for which there is room.
     let sent = unsafe {
         let header = libc::CMSG_FIRSTHDR(&raw const message);
         (*header).cmsg_level = libc::SOL_SOCKET;
         (*header).cmsg_type = libc::SCM_RIGHTS;
-        (*header).cmsg_len = libc::CMSG_LEN(BYTES) as usize;
+        (*header).cmsg_len = libc::CMSG_LEN(BYTES) as _;
         ptr::write_unaligned(libc::CMSG_DATA(header).cast(), file.as_raw_fd());
         libc::sendmsg(socket.as_raw_fd(), &raw const message, libc::MSG_NOSIGNAL)
     };
