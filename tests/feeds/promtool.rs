@@ -15,7 +15,7 @@ fn promtool(args: &[&str]) -> Outcome {
     .iter()
     .collect();
     let mut command = Command::new("promtool");
-    Outcome::of(command.args(args).current_dir(rules), SOON * 3)
+    Outcome::of(command.args(args).current_dir(rules), SOON * 12)
 }
 
 #[test]
