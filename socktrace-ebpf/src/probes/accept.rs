@@ -20,6 +20,7 @@ use crate::task;
 
 /// First choice.
 #[fexit(function = "inet_csk_accept")]
+#[inline(always)]
 pub fn accept_fexit(ctx: FExitContext) -> i32 {
     // The returned pointer follows the parameters; `bpf_get_func_ret` would need 5.17.
     let sk: *const core::ffi::c_void = if config!(accept_params) == 2 {
@@ -33,6 +34,7 @@ pub fn accept_fexit(ctx: FExitContext) -> i32 {
 
 /// Else: misses accepts when more threads block in accept() than the probe has instances for.
 #[kretprobe(function = "inet_csk_accept")]
+#[inline(always)]
 pub fn accept_kretprobe(ctx: RetProbeContext) -> u32 {
     accepted(Probed(ctx.ret::<*const core::ffi::c_void>() as u64));
     0

@@ -16,6 +16,7 @@ use crate::sock::{Sk as _, Typed};
 
 /// A receive call ended; 0 bytes may be the end of the stream.
 #[btf_tracepoint(function = "sock_recv_length")]
+#[inline(always)]
 pub fn io_recv_length(ctx: BtfTracePointContext) -> i32 {
     let sk: *const core::ffi::c_void = ctx.arg(0);
     let length: i32 = ctx.arg(1);
@@ -28,6 +29,7 @@ pub fn io_recv_length(ctx: BtfTracePointContext) -> i32 {
 
 /// A send call ended.
 #[btf_tracepoint(function = "sock_send_length")]
+#[inline(always)]
 pub fn io_send_length(ctx: BtfTracePointContext) -> i32 {
     let sk: *const core::ffi::c_void = ctx.arg(0);
     let length: i32 = ctx.arg(1);
@@ -39,6 +41,7 @@ pub fn io_send_length(ctx: BtfTracePointContext) -> i32 {
 
 /// Data was copied to user space. Before 6.3 the only sign of life, and the end is not seen.
 #[btf_tracepoint(function = "tcp_rcv_space_adjust")]
+#[inline(always)]
 pub fn io_rcv_space_adjust(ctx: BtfTracePointContext) -> i32 {
     let sk: *const core::ffi::c_void = ctx.arg(0);
     if Typed(sk as u64).is_tcp() {

@@ -21,6 +21,7 @@ use crate::task;
 
 /// First choice.
 #[fentry(function = "inet_release")]
+#[inline(always)]
 pub fn release_fentry(ctx: FEntryContext) -> i32 {
     let socket: *const core::ffi::c_void = ctx.arg(0);
     let sk: u64 = Typed::load(socket as u64, offset!(socket_sk));
@@ -32,6 +33,7 @@ pub fn release_fentry(ctx: FEntryContext) -> i32 {
 
 /// Else: no fentry (a kernel without trampolines, or forbidden); needs the root of cgroup v2.
 #[cgroup_sock(sock_release)]
+#[inline(always)]
 pub fn release_cgroup(ctx: SockContext) -> i32 {
     // The context of this program type *is* the `struct sock` (`__cgroup_bpf_run_filter_sk`); the
     // kernel turns loads of the fields of `struct bpf_sock` into loads of its own.
@@ -45,6 +47,7 @@ pub fn release_cgroup(ctx: SockContext) -> i32 {
 
 /// Else.
 #[kprobe]
+#[inline(always)]
 pub fn release_kprobe(ctx: ProbeContext) -> u32 {
     if let Some(socket) = ctx.arg::<*const core::ffi::c_void>(0) {
         let sk: u64 = read(socket as u64, offset!(socket_sk));

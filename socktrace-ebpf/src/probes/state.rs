@@ -23,6 +23,7 @@ use crate::task;
 
 /// First choice: no tracefs, no copying of arguments.
 #[btf_tracepoint(function = "inet_sock_set_state")]
+#[inline(always)]
 pub fn state_tp_btf(ctx: BtfTracePointContext) -> i32 {
     let sk: *const core::ffi::c_void = ctx.arg(0);
     let old: i32 = ctx.arg(1);
@@ -45,6 +46,7 @@ pub fn state_tp_btf(ctx: BtfTracePointContext) -> i32 {
 /// Else: needs tracefs. Its record begins with the common fields (8 bytes), then `skaddr`,
 /// `oldstate`, `newstate`.
 #[tracepoint(category = "sock", name = "inet_sock_set_state")]
+#[inline(always)]
 pub fn state_tracepoint(ctx: TracePointContext) -> u32 {
     // SAFETY: the three fields are within the record since Linux 4.16.
     let (sk, old, new) = unsafe {
