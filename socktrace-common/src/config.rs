@@ -45,10 +45,14 @@ plain! {
         pub pid_ns: u32,
         /// Sets of the table of sockets ([`crate::maps::SocketSet`]).
         pub socket_sets: u32,
+        /// Length of a jiffy, nanoseconds; 0 if it is not known.
+        pub ns_per_jiffy: u32,
+        /// `leak_after_ns` in jiffies, rounded down.
+        pub leak_after_jiffies: u32,
         /// Always 0.
         pub reserved: u32,
     }
-    size 48
+    size 56
 }
 
 plain! {

@@ -47,11 +47,11 @@ plain! {
 }
 
 plain! {
-    /// What is known of one socket.
+    /// What is known of one socket, in two lines of the cache: what every use looks at is in the first.
     pub struct Slot {
         /// 1 while a socket has the slot; more for the moment in which several want it.
         pub claims: u64,
-        /// A cookie made up for it; 0 where the kernel gives one, or none was needed yet.
+        /// A cookie made up for it, or that of a young suspect; 0 where none was needed yet.
         pub cookie: u64,
         /// When it was connected or accepted, nanoseconds since boot. 0: not seen.
         pub opened_ns: u64,
@@ -59,30 +59,42 @@ plain! {
         pub opener: u64,
         /// `jiffies_64` at the time of the newest of `opened_ns` and `uses`.
         pub jiffy: u64,
-        /// The opener's name, in `trace`.
-        pub comm: [u8; 16],
         /// One of [`crate::wire::role`].
-        pub role: u32,
+        pub role: u8,
         /// 1 once a read on it has returned 0.
-        pub eof_read: u32,
+        pub eof_read: u8,
+        /// Of a young suspect: `sk->sk_err` when it reached TCP_CLOSE.
+        pub sk_err: u16,
+        /// Since when it has been a young suspect: the lower half of `jiffies_64`, never 0. 0: it is none.
+        pub young: u32,
         /// The last distinct threads that moved bytes or saw the end, newest first.
         pub uses: [Use; TOUCHES],
+        /// Of a young suspect: its streams when it became one.
+        pub seqs: Seqs,
+        /// The opener's name, in `trace`.
+        pub comm: [u8; 16],
     }
-    size 112
+    size 128
 }
 
 plain! {
-    /// One set: the sockets whose addresses lead here.
+    /// One set: the sockets whose addresses lead here. Where an array's values begin in memory (312 bytes
+    /// behind a page's beginning, or a multiple of 64 further), tags and slots are aligned to lines of the cache.
     pub struct SocketSet {
-        /// Address of the `struct sock` in each slot; 0: the slot is free.
-        pub tags: [u64; WAYS],
         /// 1 once a socket was turned away: it may be in its next set.
         pub overflowed: u64,
+        /// Address of the `struct sock` in each slot; 0: the slot is free.
+        pub tags: [u64; WAYS],
         /// The slots.
         pub slots: [Slot; WAYS],
+        /// Always 0.
+        pub reserved: [u64; 7],
     }
-    size 968
+    size 1152
 }
+
+/// Sets that share a mark: when a young suspect was last put into one of them, as [`Slot::young`].
+pub const MARKED: u32 = 8;
 
 plain! {
     /// Arguments and results of a walk over the suspects, in a one-element array.
@@ -103,6 +115,10 @@ plain! {
         pub asking: u64,
         /// Out: `pid_namespace.level` of the reader's pid namespace.
         pub pid_level: u64,
+        /// In: young suspects are looked for in sets marked since then, `jiffies_64`; 0: in all.
+        pub marked_since: u64,
+        /// Out: `jiffies_64` when it was begun to look for young suspects.
+        pub looked: u64,
     }
-    size 64
+    size 80
 }

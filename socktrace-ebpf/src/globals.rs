@@ -15,6 +15,8 @@ pub static CONFIG: Config = Config {
     pid_level: 0,
     pid_ns: 0,
     socket_sets: 0,
+    ns_per_jiffy: 0,
+    leak_after_jiffies: 0,
     reserved: 0,
 };
 

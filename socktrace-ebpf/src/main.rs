@@ -1,7 +1,7 @@
 //! socktrace's eBPF programs.
 //!
 //! * [`probes`]: the programs, one file a hook.
-//! * [`suspects`], [`owners`]: what the quiet path rests on; [`slots`]: the table of sockets.
+//! * [`suspects`], [`young`], [`owners`]: what the quiet path rests on; [`slots`]: the table of sockets.
 //! * [`naming`]: what the iterators call a socket.
 //! * [`sock`]: the one place that reads `struct sock`; [`task`]: the one place that counts processes and threads.
 //! * [`output`]: the one place that writes records.
@@ -22,6 +22,7 @@ mod slots;
 mod sock;
 mod suspects;
 mod task;
+mod young;
 
 /// Never reached: nothing here panics, or the verifier would see an endless loop and refuse it.
 #[panic_handler]

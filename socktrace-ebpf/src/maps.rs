@@ -18,6 +18,11 @@ pub static SUSPECTS: HashMap<u64, SuspectEntry> = HashMap::with_max_entries(1, 0
 #[map]
 pub static SOCKETS: Array<SocketSet> = Array::with_max_entries(1, 0);
 
+/// When a young suspect was last put into one of [`socktrace_common::maps::MARKED`] sets of [`SOCKETS`]:
+/// see [`crate::young`].
+#[map]
+pub static MARKS: Array<u32> = Array::with_max_entries(1, 0);
+
 /// One CPU's counters.
 #[map]
 pub static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(1, 0);
@@ -61,6 +66,23 @@ pub unsafe fn add(to: *mut u64, amount: u64) {
             "lock *(u64 *)({to} + 0) += {amount}",
             to = in(reg) to,
             amount = in(reg) amount,
+        );
+    }
+}
+
+/// Adds `amount` to `*to` atomically, as [`add`].
+///
+/// # Safety
+///
+/// As of [`add`].
+#[inline(always)]
+pub unsafe fn add_half(to: *mut u32, amount: u32) {
+    // SAFETY: by the contract of this function.
+    unsafe {
+        core::arch::asm!(
+            "lock *(u32 *)({to} + 0) += {amount}",
+            to = in(reg) to,
+            amount = in(reg) u64::from(amount),
         );
     }
 }

@@ -2,7 +2,7 @@
 
 use socktrace_common::config::{eof_source, mode};
 use socktrace_common::maps::{Slot, Use};
-use socktrace_common::wire::{Owner, TOUCHES, Touch, owner_flag, touch_op};
+use socktrace_common::wire::{Owner, TOUCHES, Touch, owner_flag, role, touch_op};
 
 use crate::globals::config;
 use crate::output::now;
@@ -19,22 +19,31 @@ const OP_MASK: u64 = (1 << OP_BITS) - 1;
 /// The name is for `trace`, which tells it: `run` asks /proc, if it comes to that.
 #[inline(always)]
 pub fn opened(sk: u64, cookie: u64, how: u32) {
-    let Some(place) = slots::find_or_claim(sk) else {
-        return;
-    };
-    let slot = place.slot();
     let traced = config!(mode) == mode::TRACE;
-    slots::blank(slot);
+    let slot = if let Some(place) = slots::find(sk) {
+        // A connection may have become a suspect while it waited to be accepted.
+        if how == role::ACCEPTED && !traced {
+            slots::blank_owner(place.slot());
+        } else {
+            slots::blank(place.slot());
+        }
+        place.slot()
+    } else {
+        let Some(place) = slots::claim(sk) else {
+            return;
+        };
+        place.slot()
+    };
     // SAFETY: the map gave the slot, and nobody else uses the socket yet.
     unsafe {
-        (*slot).cookie = cookie;
         if traced {
+            (*slot).cookie = cookie;
             (*slot).comm = task::current().comm;
         }
         (*slot).opened_ns = now();
         (*slot).jiffy = jiffies();
         (*slot).opener = task::who();
-        (*slot).role = how;
+        (*slot).role = how as u8;
     }
 }
 
@@ -108,14 +117,18 @@ unsafe fn remember(slot: *mut Slot, who: u64, op: u64) {
     }
 }
 
-/// A read on `sk` returned `length`.
+/// A read on `sk` returned `length`, which is not negative.
 #[inline(always)]
 pub fn received(sk: impl Sk, length: i32) {
-    if length > 0 {
-        touched(sk.addr(), touch_op::RECV);
-    } else if length == 0 && at_end(sk) {
-        touched(sk.addr(), touch_op::EOF);
-    }
+    // One place that remembers, for both: the program stays half as long.
+    let op = if length > 0 {
+        touch_op::RECV
+    } else if at_end(sk) {
+        touch_op::EOF
+    } else {
+        return;
+    };
+    touched(sk.addr(), op);
 }
 
 /// Whether the end of the stream has been read: a read of no bytes at all, or one that only peeks,
@@ -167,7 +180,7 @@ unsafe fn fill(place: Place, to: *mut Owner) {
     unsafe {
         (*to).opened_ns = (*slot).opened_ns;
         ((*to).task.tgid, (*to).task.tid) = task::split((*slot).opener);
-        (*to).role = (*slot).role;
+        (*to).role = u32::from((*slot).role);
         if sees_eof {
             (*to).flags = owner_flag::EOF_VISIBLE;
         }

@@ -14,7 +14,7 @@
 //! ordering the additions would have to be fetching ones, which are barriers (kernel 5.12).
 
 use socktrace_common::maps::{Slot, SocketSet, Use, WAYS};
-use socktrace_common::wire::{TOUCHES, role};
+use socktrace_common::wire::TOUCHES;
 
 use crate::globals::config;
 use crate::maps::{SOCKETS, add, count};
@@ -28,9 +28,30 @@ const CHOICES: [u32; 4] = [0x9e37_79b1, 0x85eb_ca77, 0xc2b2_ae3d, 0x27d4_eb2f];
 pub struct Place {
     set: *mut SocketSet,
     way: usize,
+    /// The set's place in the table.
+    index: u32,
 }
 
 impl Place {
+    /// The slot `way` of the set at `index`, whoever has it. `None` where the table ends.
+    #[inline(always)]
+    pub fn at(index: u32, way: usize) -> Option<Self> {
+        let set = SOCKETS.get_ptr_mut(index)?;
+        Some(Self { set, way, index })
+    }
+
+    /// Address of the socket that has the slot; 0: none has.
+    #[inline(always)]
+    pub fn tag(self) -> u64 {
+        tag(self.set, self.way)
+    }
+
+    /// Where the slot's set is in the table.
+    #[inline(always)]
+    pub fn index(self) -> u32 {
+        self.index
+    }
+
     /// The slot.
     #[inline(always)]
     pub fn slot(self) -> *mut Slot {
@@ -41,7 +62,7 @@ impl Place {
     /// Whether the slot is still that of `sk`.
     #[inline(always)]
     pub fn is_of(self, sk: u64) -> bool {
-        tag(self.set, self.way) == sk
+        self.tag() == sk
     }
 
     /// Gives the slot back.
@@ -64,11 +85,12 @@ impl Place {
 pub fn find(sk: u64) -> Option<Place> {
     let low = low_half(sk);
     for choice in CHOICES {
-        let set = set_of(low, choice)?;
+        let (set, index) = set_of(low, choice)?;
         if let Some(way) = way_of(set, sk) {
             return Some(Place {
                 set,
                 way: opaque(way, low),
+                index,
             });
         }
         // SAFETY: the map gave the set.
@@ -88,11 +110,12 @@ pub fn find_or_claim(sk: u64) -> Option<Place> {
     }
 }
 
+/// A blank slot for `sk`, which has none. `None`, and counted, if there is no room.
 #[inline(always)]
-fn claim(sk: u64) -> Option<Place> {
+pub fn claim(sk: u64) -> Option<Place> {
     let low = low_half(sk);
     for choice in CHOICES {
-        let set = set_of(low, choice)?;
+        let (set, index) = set_of(low, choice)?;
         for way in 0..WAYS {
             if tag(set, way) != 0 {
                 continue;
@@ -100,6 +123,7 @@ fn claim(sk: u64) -> Option<Place> {
             let place = Place {
                 set,
                 way: opaque(way, low),
+                index,
             };
             // SAFETY: aligned words of the map's value.
             unsafe {
@@ -117,6 +141,7 @@ fn claim(sk: u64) -> Option<Place> {
                             Some(Place {
                                 set,
                                 way: opaque(first, low),
+                                index,
                             })
                         }
                         _ => Some(place),
@@ -135,22 +160,38 @@ fn claim(sk: u64) -> Option<Place> {
 /// Blanks a slot.
 #[inline(always)]
 pub fn blank(slot: *mut Slot) {
-    // SAFETY: the map gave the slot. The opener's name means nothing without an opener.
+    // SAFETY: the map gave the slot. The opener's name means nothing without an opener, nor do the
+    // streams without a suspect. `role` is the first of four fields that fill an aligned word.
     unsafe {
         (&raw mut (*slot).cookie).write_volatile(0);
+        (&raw mut (*slot).role).cast::<u64>().write_volatile(0);
+    }
+    blank_uses(slot);
+}
+
+/// Blanks what a slot says of who used the socket, and leaves what it says of a young suspect.
+#[inline(always)]
+pub fn blank_owner(slot: *mut Slot) {
+    // SAFETY: the map gave the slot.
+    unsafe { (&raw mut (*slot).eof_read).write_volatile(0) };
+    blank_uses(slot);
+}
+
+#[inline(always)]
+fn blank_uses(slot: *mut Slot) {
+    // SAFETY: the map gave the slot.
+    unsafe {
         (&raw mut (*slot).opened_ns).write_volatile(0);
         (&raw mut (*slot).opener).write_volatile(0);
-        (&raw mut (*slot).role).write_volatile(role::UNKNOWN);
-        (&raw mut (*slot).eof_read).write_volatile(0);
         (&raw mut (*slot).uses).write_volatile([Use { who: 0, when: 0 }; TOUCHES]);
     }
 }
 
 #[inline(always)]
-fn set_of(low: u32, choice: u32) -> Option<*mut SocketSet> {
+fn set_of(low: u32, choice: u32) -> Option<(*mut SocketSet, u32)> {
     let hash = u64::from(low.wrapping_mul(choice));
-    let index = (hash * u64::from(config!(socket_sets))) >> 32;
-    SOCKETS.get_ptr_mut(index as u32)
+    let index = ((hash * u64::from(config!(socket_sets))) >> 32) as u32;
+    SOCKETS.get_ptr_mut(index).map(|set| (set, index))
 }
 
 #[inline(always)]

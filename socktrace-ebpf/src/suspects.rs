@@ -1,7 +1,6 @@
 //! The table of suspects: sockets in a state that is a leak if it lasts.
 //!
-//! A healthy connection enters it with its peer's FIN and leaves it at release, without a word to
-//! user space.
+//! What enters it has been a young suspect (see [`crate::young`]) for longer than a healthy connection is.
 
 use socktrace_common::config::mode;
 use socktrace_common::maps::{SuspectEntry, entry_flag};
@@ -11,6 +10,7 @@ use crate::globals::config;
 use crate::maps::{SUSPECTS, count};
 use crate::owners;
 use crate::sock::{self, Probed, Sk, state};
+use crate::young;
 
 /// `BPF_ANY` and `BPF_NOEXIST`.
 const ANY: u64 = 0;
@@ -96,7 +96,11 @@ pub fn listed(sk: u64) -> u8 {
         return 0;
     }
     let Some(entry) = SUSPECTS.get_ptr(sk) else {
-        return sock_flag::UNLISTED;
+        return if young::is_one(sk) {
+            sock_flag::WAITING
+        } else {
+            sock_flag::UNLISTED
+        };
     };
     // SAFETY: the map gave the pointer.
     let flags = unsafe { (*entry).flags };
@@ -138,5 +142,11 @@ pub fn is_leakable(sk: impl Sk, tcp_state: u32) -> bool {
 /// before: its release was missed.
 #[inline(always)]
 pub fn is_anothers(entry: &SuspectEntry, sk: impl Sk) -> bool {
-    !sock::is_synthetic(entry.cookie) && sk.cookie() != entry.cookie
+    names_another(entry.cookie, sk)
+}
+
+/// Whether `cookie` is not that of `sk`.
+#[inline(always)]
+pub fn names_another(cookie: u64, sk: impl Sk) -> bool {
+    !sock::is_synthetic(cookie) && sk.cookie() != cookie
 }

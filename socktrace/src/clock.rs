@@ -43,6 +43,22 @@ pub fn monotonic_ns() -> u64 {
     read(libc::CLOCK_MONOTONIC)
 }
 
+/// Length of a jiffy, nanoseconds: what the kernel's coarse clocks advance by (`KTIME_LOW_RES`,
+/// include/linux/ktime.h).
+#[must_use]
+pub fn jiffy_ns() -> u32 {
+    let mut step = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `step` is a valid timespec for the kernel to write to; the clock exists since 2.6.32.
+    let failed = unsafe { libc::clock_getres(libc::CLOCK_MONOTONIC_COARSE, &raw mut step) } != 0;
+    if failed {
+        return 0;
+    }
+    u32::try_from(step.tv_nsec).unwrap_or(0)
+}
+
 fn read(clock: libc::clockid_t) -> u64 {
     let mut now = libc::timespec {
         tv_sec: 0,

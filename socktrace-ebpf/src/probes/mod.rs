@@ -8,3 +8,4 @@ mod state;
 mod task_file;
 mod tcp;
 mod walk;
+mod young;

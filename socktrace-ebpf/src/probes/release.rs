@@ -15,9 +15,11 @@ use crate::globals::{config, offset};
 use crate::maps::SUSPECTS;
 use crate::output::{emit, now};
 use crate::owners;
+use crate::slots;
 use crate::sock::{self, Probed, Sk, Typed, read, state};
 use crate::suspects::{self, CookieSource};
 use crate::task;
+use crate::young;
 
 /// First choice.
 #[fentry(function = "inet_release")]
@@ -71,25 +73,55 @@ fn released(sk: u64, tcp_state: u32) {
         let at = now();
         let cookie = suspects::cookie_or_new(sk, CookieSource::Seen, at);
         if traced(sk, tcp_state) {
-            send(sk, cookie, tcp_state, at);
+            let opened_ns = owners::slot_of(sk).map_or(0, |slot| slot.opened_ns);
+            send(sk, cookie, tcp_state, opened_ns, at);
         }
         if sock::is_synthetic(cookie) && tcp_state != state::CLOSE {
             // More changes follow, under the same name: the last one forgets it.
             owners::keep_cookie(sk, cookie);
             return;
         }
-    } else if tcp_state != state::ESTABLISHED
+        owners::forget(sk);
+        return;
+    }
+    forget(sk, tcp_state);
+}
+
+/// Takes `sk` out of both tables, and tells of it if it is a suspect that the agent knows of.
+///
+/// Most suspects are young and go with their slot. What is told is put together before, in one place: a
+/// `Place` that may not be there, kept for later, is more than the verifier follows.
+#[inline(always)]
+fn forget(sk: u64, tcp_state: u32) {
+    let may_be_suspect = tcp_state != state::ESTABLISHED;
+    let (mut young, mut told, mut opened_ns) = (false, 0, 0);
+    if let Some(place) = slots::find(sk) {
+        let slot = place.slot();
+        if may_be_suspect && young::since(slot) != 0 {
+            young = true;
+            if young::is_streamed(slot) {
+                // SAFETY: the map gave the slot.
+                told = unsafe { (&raw const (*slot).cookie).read_volatile() };
+            }
+        }
+        // SAFETY: as above.
+        opened_ns = unsafe { (&raw const (*slot).opened_ns).read_volatile() };
+        place.free();
+    }
+    if may_be_suspect
+        && !young
         && let Some(entry) = SUSPECTS.get_ptr(sk)
     {
-        let at = now();
         // SAFETY: the map gave the pointer; it is removed only below.
         let entry = unsafe { &*entry };
-        if suspects::is_streamed(entry, at) && !suspects::is_anothers(entry, Probed(sk)) {
-            send(sk, entry.cookie, tcp_state, at);
+        if suspects::is_streamed(entry, now()) {
+            told = entry.cookie;
         }
         suspects::remove(sk);
     }
-    owners::forget(sk);
+    if told != 0 && !suspects::names_another(told, Probed(sk)) {
+        send(sk, told, tcp_state, opened_ns, now());
+    }
 }
 
 /// Whether `trace` tells of this release: not of listeners, nor of sockets that never had a peer.
@@ -99,9 +131,8 @@ fn traced(sk: u64, tcp_state: u32) -> bool {
 }
 
 #[inline(always)]
-fn send(sk: u64, cookie: u64, tcp_state: u32, at: u64) {
+fn send(sk: u64, cookie: u64, tcp_state: u32, opened_ns: u64, at: u64) {
     let (received, acked) = sock::bytes(sk);
-    let opened_ns = owners::slot_of(sk).map_or(0, |slot| slot.opened_ns);
     let (exiting, kthread) = task::exiting_and_kthread();
     let mut flags = 0;
     if exiting {

@@ -17,9 +17,11 @@ use crate::log::debug;
 use crate::maps::SUSPECTS;
 use crate::output::{emit, now};
 use crate::owners;
+use crate::slots;
 use crate::sock::{self, Probed, Sk, Typed, state};
 use crate::suspects::{self, CookieSource};
 use crate::task;
+use crate::young;
 
 /// First choice: no tracefs, no copying of arguments.
 #[btf_tracepoint(function = "inet_sock_set_state")]
@@ -118,14 +120,7 @@ fn entered<S: Sk>(sk: S, new: u32, cookie: impl Fn() -> CookieSource) {
     } else if !S::has_live_file(socket) {
         return;
     }
-    let since = now();
-    suspects::add(
-        sk,
-        suspects::cookie_or_new(sk.addr(), cookie(), since),
-        since,
-        0,
-        false,
-    );
+    young::add(sk, cookie, 0);
 }
 
 /// TCP is over. If a file still refers to the socket, that is the class others lose.
@@ -144,8 +139,20 @@ fn closed<S: Sk>(sk: S, old: u32, cookie: impl Fn() -> CookieSource) {
     } else if !S::has_live_file(socket) {
         return;
     }
-    let at = now();
     let error = sk.error();
+    if let Some(slot) = slots::find(sk.addr()).and_then(young::at) {
+        // SAFETY: the map gave the slot.
+        let named = unsafe {
+            (&raw mut (*slot).sk_err).write_volatile(error as u16);
+            (&raw const (*slot).cookie).read_volatile()
+        };
+        if !suspects::names_another(named, sk) {
+            if young::is_streamed(slot) {
+                send(sk.addr(), named, old, state::CLOSE, now());
+            }
+            return;
+        }
+    }
     if let Some(entry) = SUSPECTS.get_ptr_mut(sk.addr()) {
         // SAFETY: the map gave the pointer; the field is written nowhere else while the socket lives.
         let entry = unsafe {
@@ -153,19 +160,14 @@ fn closed<S: Sk>(sk: S, old: u32, cookie: impl Fn() -> CookieSource) {
             &*entry
         };
         if !suspects::is_anothers(entry, sk) {
+            let at = now();
             if suspects::is_streamed(entry, at) {
                 send(sk.addr(), entry.cookie, old, state::CLOSE, at);
             }
             return;
         }
     }
-    suspects::add(
-        sk,
-        suspects::cookie_or_new(sk.addr(), cookie(), at),
-        at,
-        error,
-        false,
-    );
+    young::add(sk, cookie, error);
 }
 
 /// Everything is told.
@@ -205,7 +207,7 @@ fn connected(sk: u64, cookie: u64, new: u32, at: u64) {
     let Some(slot) = owners::slot_of(sk) else {
         return;
     };
-    if slot.role != role::CONNECTED {
+    if u32::from(slot.role) != role::CONNECTED {
         return;
     }
     let (tgid, tid) = task::split(slot.opener);

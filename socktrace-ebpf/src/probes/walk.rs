@@ -50,6 +50,10 @@ pub extern "C" fn walk_suspects(ctx: *const MapElem) -> i32 {
     if is_stale(sk, entry) {
         control.stale += 1;
         let _ = SUSPECTS.remove(sk);
+        if sock::is_dead(sk) {
+            // Nobody releases a connection that was never accepted.
+            owners::forget(sk);
+        }
         return 0;
     }
     if control.asking == 0 {

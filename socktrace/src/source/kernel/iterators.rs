@@ -27,10 +27,17 @@ type Take<'a> = dyn FnMut(&[u8]) + 'a;
 /// How many sockets can be asked after in one walk: the size of the programs' table of questions.
 const QUESTIONS: usize = 4096;
 
+/// How much earlier than the last look for young suspects a mark may be that is looked at again, in jiffies:
+/// longer than a program can be held up between reading the time and marking, and 5 seconds at least.
+const SLACK: u64 = 5000;
+
 /// The iterators, linked and ready to run.
 pub struct Iterators {
     task_file: OwnedFd,
     tcp: OwnedFd,
+    young: OwnedFd,
+    /// `jiffies_64` when young suspects were looked for last; 0: never.
+    looked: u64,
     suspects: OwnedFd,
     control: Array<MapData, Control>,
     questions: HashMap<MapData, u64, u64>,
@@ -87,13 +94,14 @@ impl Iterators {
             let map = map
                 .and_then(|name| ebpf.map(name))
                 .and_then(|map| match map {
-                    Map::HashMap(data) => Some(data.fd().as_fd()),
+                    Map::HashMap(data) | Map::Array(data) => Some(data.fd().as_fd()),
                     _ => None,
                 });
             link_iter(program.as_fd(), map)
         };
         let task_file = link(ebpf, "truth_task_file", None)?;
         let tcp = link(ebpf, "truth_tcp", None)?;
+        let young = link(ebpf, "walk_young", Some("MARKS"))?;
         let suspects = link(ebpf, "walk_suspects", Some("SUSPECTS"))?;
         let control = ebpf
             .take_map("WALK")
@@ -106,6 +114,8 @@ impl Iterators {
         let mut iterators = Self {
             task_file,
             tcp,
+            young,
+            looked: 0,
             suspects,
             control,
             questions,
@@ -251,12 +261,19 @@ impl Iterators {
         Ok(())
     }
 
+    /// Moves the young suspects into the table of suspects, and walks over that.
     fn run_walk(&mut self, control: WalkControl, take: &mut Take<'_>) -> io::Result<WalkControl> {
+        let control = WalkControl {
+            marked_since: self.looked.saturating_sub(SLACK),
+            ..control
+        };
         self.control
             .set(0, Control(control), 0)
             .map_err(io::Error::other)?;
+        run(&self.young, take)?;
         run(&self.suspects, take)?;
         let Control(control) = self.control.get(&0, 0).map_err(io::Error::other)?;
+        self.looked = control.looked;
         Ok(control)
     }
 

@@ -15,6 +15,7 @@ use super::pids::{self, PidNamespace};
 use super::ring::Ring;
 use super::tables::Tables;
 use super::{privilege, reports, steady, sys};
+use crate::clock;
 use crate::memory;
 use crate::model::HookReport;
 use crate::source::hooks::{AcceptHook, HookOverrides, IoHook, ReleaseHook, StateHook};
@@ -351,6 +352,7 @@ impl Loader<'_> {
         for (name, target) in [
             ("truth_task_file", "task_file"),
             ("truth_tcp", "tcp"),
+            ("walk_young", "bpf_map_elem"),
             ("walk_suspects", "bpf_map_elem"),
         ] {
             object::load_iter(ebpf, &self.btf, name, target).map_err(|error| {
@@ -376,8 +378,10 @@ impl Loader<'_> {
             Mode::Trace => (mode::TRACE, self.options.sizes.ring_bytes / 16),
             Mode::Scan => (mode::SCAN, 0),
         };
+        let leak_after_ns = u64::try_from(self.options.leak_after.as_nanos()).unwrap_or(u64::MAX);
+        let ns_per_jiffy = clock::jiffy_ns();
         Config {
-            leak_after_ns: u64::try_from(self.options.leak_after.as_nanos()).unwrap_or(u64::MAX),
+            leak_after_ns,
             mode,
             cookie_helper: u32::from(cookies),
             eof_source: if sees_eof {
@@ -391,6 +395,9 @@ impl Loader<'_> {
             pid_level: self.pids.level,
             pid_ns: self.pids.inum,
             socket_sets: self.options.sizes.socket_sets(),
+            ns_per_jiffy,
+            leak_after_jiffies: u32::try_from(leak_after_ns / u64::from(ns_per_jiffy.max(1)))
+                .unwrap_or(u32::MAX),
             reserved: 0,
         }
     }

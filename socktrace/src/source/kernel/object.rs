@@ -6,7 +6,7 @@ use aya::programs::{
 };
 use aya::{Btf, Ebpf, EbpfError, EbpfLoader};
 use socktrace_common::config::{Config, Offsets};
-use socktrace_common::maps::WAYS;
+use socktrace_common::maps::{MARKED, WAYS};
 use zerocopy::IntoBytes as _;
 
 use super::{cgroup, sys};
@@ -60,6 +60,7 @@ pub(super) fn load(
         .map_max_entries("EVENTS", sizes.ring_bytes)
         .map_max_entries("SUSPECTS", sizes.suspects)
         .map_max_entries("SOCKETS", config.socket_sets)
+        .map_max_entries("MARKS", config.socket_sets.div_ceil(MARKED))
         .load(&OBJECT.0)
 }
 
