@@ -40,7 +40,7 @@ plain! {
     pub struct Use {
         /// `bpf_get_current_pid_tgid()`: process in the upper half, thread in the lower. 0: nobody.
         pub who: u64,
-        /// Nanoseconds since boot, times 4, plus one of [`crate::wire::touch_op`].
+        /// `jiffies_64`, times 4, plus one of [`crate::wire::touch_op`].
         pub when: u64,
     }
     size 16
@@ -53,12 +53,12 @@ plain! {
         pub claims: u64,
         /// A cookie made up for it, or that of a young suspect; 0 where none was needed yet.
         pub cookie: u64,
-        /// When it was connected or accepted, nanoseconds since boot. 0: not seen.
-        pub opened_ns: u64,
+        /// When it was connected or accepted: in `trace` nanoseconds since boot, else `jiffies_64`. 0: not seen.
+        pub opened: u64,
         /// Who connected or accepted it, as [`Use::who`].
         pub opener: u64,
-        /// `jiffies_64` at the time of the newest of `opened_ns` and `uses`.
-        pub jiffy: u64,
+        /// Always 0.
+        pub reserved: u64,
         /// One of [`crate::wire::role`].
         pub role: u8,
         /// 1 once a read on it has returned 0.

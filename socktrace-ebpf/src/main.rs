@@ -3,6 +3,7 @@
 //! * [`probes`]: the programs, one file a hook.
 //! * [`suspects`], [`young`], [`owners`]: what the quiet path rests on; [`slots`]: the table of sockets.
 //! * [`naming`]: what the iterators call a socket.
+//! * [`ticks`]: time in jiffies.
 //! * [`sock`]: the one place that reads `struct sock`; [`task`]: the one place that counts processes and threads.
 //! * [`output`]: the one place that writes records.
 //! * [`maps`], [`globals`]: what the agent shares with the programs.
@@ -22,6 +23,7 @@ mod slots;
 mod sock;
 mod suspects;
 mod task;
+mod ticks;
 mod young;
 
 /// Never reached: nothing here panics, or the verifier would see an endless loop and refuse it.

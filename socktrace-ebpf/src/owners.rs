@@ -9,6 +9,7 @@ use crate::output::now;
 use crate::slots::{self, Place};
 use crate::sock::{Sk, jiffies, state};
 use crate::task;
+use crate::ticks::Ticks;
 
 /// Bits of [`Use::when`] that hold the kind of use.
 const OP_BITS: u32 = 2;
@@ -40,8 +41,7 @@ pub fn opened(sk: u64, cookie: u64, how: u32) {
             (*slot).cookie = cookie;
             (*slot).comm = task::current().comm;
         }
-        (*slot).opened_ns = now();
-        (*slot).jiffy = jiffies();
+        (*slot).opened = if traced { now() } else { jiffies() };
         (*slot).opener = task::who();
         (*slot).role = how as u8;
     }
@@ -73,8 +73,7 @@ pub fn touched(sk: u64, op: u32) {
 
 /// Puts `who` first, and its older place, if it has one, away.
 ///
-/// To read the clock costs more than all of the rest, so a thread that goes on using a socket keeps the
-/// time of its first use in the present jiffy, and so does one that has only just opened it.
+/// To read the clock costs more than all of the rest, so uses are dated in jiffies: see [`Ticks`].
 ///
 /// Another thread using the same socket at this instant may interleave. Who it was is one word, so both
 /// are threads that really used it.
@@ -84,36 +83,25 @@ pub fn touched(sk: u64, op: u32) {
 /// `slot` must be valid.
 #[inline(always)]
 unsafe fn remember(slot: *mut Slot, who: u64, op: u64) {
-    let jiffy = jiffies();
+    let when = jiffies() << OP_BITS | op;
     // SAFETY: by the contract of this function.
     unsafe {
-        let recent = (&raw const (*slot).jiffy).read_volatile() == jiffy;
         let uses: *mut Use = (&raw mut (*slot).uses).cast();
         let first = uses.read_volatile();
-        if first.who == who && recent {
-            let when = first.when & !OP_MASK | op;
+        if first.who == who {
             if first.when != when {
                 (&raw mut (*uses).when).write_volatile(when);
             }
             return;
         }
-        let at = if recent && first.who == 0 && (*slot).opener == who {
-            (*slot).opened_ns
-        } else {
-            now()
-        };
-        if first.who != who && first.who != 0 {
+        if first.who != 0 {
             let second = uses.add(1).read_volatile();
             if second.who != who {
                 uses.add(2).write_volatile(second);
             }
             uses.add(1).write_volatile(first);
         }
-        uses.write_volatile(Use {
-            who,
-            when: at << OP_BITS | op,
-        });
-        (&raw mut (*slot).jiffy).write_volatile(jiffy);
+        uses.write_volatile(Use { who, when });
     }
 }
 
@@ -175,10 +163,11 @@ pub unsafe fn copy(sk: u64, to: *mut Owner) {
 #[inline(always)]
 unsafe fn fill(place: Place, to: *mut Owner) {
     let slot = place.slot();
+    let ticks = Ticks::now();
     let sees_eof = config!(eof_source) == eof_source::SEEN;
     // SAFETY: the map gave the slot, the caller the destination.
     unsafe {
-        (*to).opened_ns = (*slot).opened_ns;
+        (*to).opened_ns = dated((*slot).opened);
         ((*to).task.tgid, (*to).task.tid) = task::split((*slot).opener);
         (*to).role = u32::from((*slot).role);
         if sees_eof {
@@ -193,17 +182,17 @@ unsafe fn fill(place: Place, to: *mut Owner) {
                 .add(index)
                 .read_volatile();
             if seen.who != 0 && seen.when != 0 {
-                (*to).touches[index] = touch(seen);
+                (*to).touches[index] = touch(seen, ticks);
             }
         }
     }
 }
 
 #[inline(always)]
-fn touch(seen: Use) -> Touch {
+fn touch(seen: Use, ticks: Ticks) -> Touch {
     let (tgid, tid) = task::split(seen.who);
     Touch {
-        boot_ns: seen.when >> OP_BITS,
+        boot_ns: ticks.boot_ns(seen.when >> OP_BITS),
         runtime_task: 0,
         tgid,
         tid,
@@ -217,6 +206,15 @@ fn op_of(seen: Use) -> u32 {
     (seen.when & OP_MASK) as u32
 }
 
+/// [`Slot::opened`] in nanoseconds since boot; 0 if it was not seen.
+#[inline(always)]
+pub fn dated(opened: u64) -> u64 {
+    if opened == 0 || config!(mode) == mode::TRACE {
+        return opened;
+    }
+    Ticks::now().boot_ns(opened)
+}
+
 /// Time, nanoseconds since boot, and kind of the newest use of `sk`; zeros if none was seen.
 #[inline(always)]
 pub fn last_touch(sk: u64) -> (u64, u32) {
@@ -224,7 +222,10 @@ pub fn last_touch(sk: u64) -> (u64, u32) {
         return (0, 0);
     };
     let newest = slot.uses[0];
-    (newest.when >> OP_BITS, op_of(newest))
+    if newest.when == 0 {
+        return (0, 0);
+    }
+    (Ticks::now().boot_ns(newest.when >> OP_BITS), op_of(newest))
 }
 
 /// The cookie made up for `sk`, 0 if there is none.

@@ -181,7 +181,7 @@ pub fn blank_owner(slot: *mut Slot) {
 fn blank_uses(slot: *mut Slot) {
     // SAFETY: the map gave the slot.
     unsafe {
-        (&raw mut (*slot).opened_ns).write_volatile(0);
+        (&raw mut (*slot).opened).write_volatile(0);
         (&raw mut (*slot).opener).write_volatile(0);
         (&raw mut (*slot).uses).write_volatile([Use { who: 0, when: 0 }; TOUCHES]);
     }

@@ -5,8 +5,7 @@
 //! and goes with the slot. Each walk first moves those that are still there into the table of suspects, and
 //! to find them without a look at every slot it reads the marks: when a suspect was last put into a set.
 //!
-//! Their time is kept in jiffies, which cost a load, and becomes nanoseconds when they are moved, up to two
-//! jiffies later than it was and never earlier. Time that the machine slept meanwhile is left out.
+//! Their time is kept in jiffies and becomes nanoseconds when they are moved: see [`crate::ticks`].
 
 use socktrace_common::maps::{MARKED, Slot};
 
@@ -73,16 +72,4 @@ pub fn is_one(sk: u64) -> bool {
 pub fn is_streamed(slot: *const Slot) -> bool {
     let age = (sock::jiffies() as u32).wrapping_sub(since(slot));
     age >= config!(leak_after_jiffies)
-}
-
-/// When a young suspect became one, nanoseconds since boot.
-#[inline(always)]
-pub fn since_ns(young: u32) -> u64 {
-    let (now, jiffies) = (now(), sock::jiffies() as u32);
-    // It may have been put there after this was read.
-    let age = u64::from(jiffies.wrapping_sub(young).wrapping_sub(1));
-    if age > u64::from(u32::MAX / 2) {
-        return now;
-    }
-    now.saturating_sub(age * u64::from(config!(ns_per_jiffy)))
 }

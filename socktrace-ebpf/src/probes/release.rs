@@ -73,7 +73,7 @@ fn released(sk: u64, tcp_state: u32) {
         let at = now();
         let cookie = suspects::cookie_or_new(sk, CookieSource::Seen, at);
         if traced(sk, tcp_state) {
-            let opened_ns = owners::slot_of(sk).map_or(0, |slot| slot.opened_ns);
+            let opened_ns = owners::slot_of(sk).map_or(0, |slot| slot.opened);
             send(sk, cookie, tcp_state, opened_ns, at);
         }
         if sock::is_synthetic(cookie) && tcp_state != state::CLOSE {
@@ -94,7 +94,7 @@ fn released(sk: u64, tcp_state: u32) {
 #[inline(always)]
 fn forget(sk: u64, tcp_state: u32) {
     let may_be_suspect = tcp_state != state::ESTABLISHED;
-    let (mut young, mut told, mut opened_ns) = (false, 0, 0);
+    let (mut young, mut told, mut opened) = (false, 0, 0);
     if let Some(place) = slots::find(sk) {
         let slot = place.slot();
         if may_be_suspect && young::since(slot) != 0 {
@@ -105,7 +105,7 @@ fn forget(sk: u64, tcp_state: u32) {
             }
         }
         // SAFETY: as above.
-        opened_ns = unsafe { (&raw const (*slot).opened_ns).read_volatile() };
+        opened = unsafe { (&raw const (*slot).opened).read_volatile() };
         place.free();
     }
     if may_be_suspect
@@ -120,6 +120,7 @@ fn forget(sk: u64, tcp_state: u32) {
         suspects::remove(sk);
     }
     if told != 0 && !suspects::names_another(told, Probed(sk)) {
+        let opened_ns = owners::dated(opened);
         send(sk, told, tcp_state, opened_ns, now());
     }
 }

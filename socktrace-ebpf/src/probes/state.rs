@@ -221,7 +221,7 @@ fn connected(sk: u64, cookie: u64, new: u32, at: u64) {
                 tid,
                 comm: slot.comm,
             };
-            (*to).started_ns = slot.opened_ns;
+            (*to).started_ns = slot.opened;
         }
     });
 }

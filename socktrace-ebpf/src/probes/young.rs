@@ -8,6 +8,7 @@ use socktrace_common::maps::{MARKED, SuspectEntry, WAYS, WalkControl};
 
 use crate::maps::{SUSPECTS, WALK, add_half, count};
 use crate::slots::Place;
+use crate::ticks::Ticks;
 use crate::{sock, suspects, young};
 
 /// The kernel's context.
@@ -66,7 +67,7 @@ fn move_on(place: Place, control: &mut WalkControl) {
     let entry = unsafe {
         SuspectEntry {
             cookie: (&raw const (*slot).cookie).read_volatile(),
-            since_ns: young::since_ns(since),
+            since_ns: Ticks::now().boot_ns_of_half(since),
             seqs: (&raw const (*slot).seqs).read_volatile(),
             sk_err: error(slot),
             flags: 0,
