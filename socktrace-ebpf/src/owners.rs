@@ -163,11 +163,12 @@ pub unsafe fn copy(sk: u64, to: *mut Owner) {
 #[inline(always)]
 unsafe fn fill(place: Place, to: *mut Owner) {
     let slot = place.slot();
+    // One moment for all, so that what was at once remains so.
     let ticks = Ticks::now();
     let sees_eof = config!(eof_source) == eof_source::SEEN;
     // SAFETY: the map gave the slot, the caller the destination.
     unsafe {
-        (*to).opened_ns = dated((*slot).opened);
+        (*to).opened_ns = dated((*slot).opened, ticks);
         ((*to).task.tgid, (*to).task.tid) = task::split((*slot).opener);
         (*to).role = u32::from((*slot).role);
         if sees_eof {
@@ -208,11 +209,11 @@ fn op_of(seen: Use) -> u32 {
 
 /// [`Slot::opened`] in nanoseconds since boot; 0 if it was not seen.
 #[inline(always)]
-pub fn dated(opened: u64) -> u64 {
+pub fn dated(opened: u64, ticks: Ticks) -> u64 {
     if opened == 0 || config!(mode) == mode::TRACE {
         return opened;
     }
-    Ticks::now().boot_ns(opened)
+    ticks.boot_ns(opened)
 }
 
 /// Time, nanoseconds since boot, and kind of the newest use of `sk`; zeros if none was seen.

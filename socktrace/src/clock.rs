@@ -59,6 +59,13 @@ pub fn jiffy_ns() -> u32 {
     u32::try_from(step.tv_nsec).unwrap_or(0)
 }
 
+/// Whole jiffies in `time`.
+#[must_use]
+pub fn jiffies_in(time: Duration) -> u32 {
+    let jiffies = time.as_nanos() / u128::from(jiffy_ns().max(1));
+    u32::try_from(jiffies).unwrap_or(u32::MAX)
+}
+
 fn read(clock: libc::clockid_t) -> u64 {
     let mut now = libc::timespec {
         tv_sec: 0,
@@ -70,4 +77,17 @@ fn read(clock: libc::clockid_t) -> u64 {
         return 0;
     }
     u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_jiffy_is_a_hundredth_to_a_thousandth_of_a_second() {
+        assert!((1_000_000..=10_000_000).contains(&jiffy_ns()));
+        assert_eq!(jiffies_in(Duration::ZERO), 0);
+        assert!((100..=1000).contains(&jiffies_in(Duration::from_secs(1))));
+        assert_eq!(jiffies_in(Duration::MAX), u32::MAX);
+    }
 }

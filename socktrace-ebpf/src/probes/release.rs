@@ -19,6 +19,7 @@ use crate::slots;
 use crate::sock::{self, Probed, Sk, Typed, read, state};
 use crate::suspects::{self, CookieSource};
 use crate::task;
+use crate::ticks::Ticks;
 use crate::young;
 
 /// First choice.
@@ -120,7 +121,7 @@ fn forget(sk: u64, tcp_state: u32) {
         suspects::remove(sk);
     }
     if told != 0 && !suspects::names_another(told, Probed(sk)) {
-        let opened_ns = owners::dated(opened);
+        let opened_ns = owners::dated(opened, Ticks::now());
         send(sk, told, tcp_state, opened_ns, now());
     }
 }

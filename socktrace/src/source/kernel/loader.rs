@@ -15,7 +15,6 @@ use super::pids::{self, PidNamespace};
 use super::ring::Ring;
 use super::tables::Tables;
 use super::{privilege, reports, steady, sys};
-use crate::clock;
 use crate::memory;
 use crate::model::HookReport;
 use crate::source::hooks::{AcceptHook, HookOverrides, IoHook, ReleaseHook, StateHook};
@@ -378,10 +377,8 @@ impl Loader<'_> {
             Mode::Trace => (mode::TRACE, self.options.sizes.ring_bytes / 16),
             Mode::Scan => (mode::SCAN, 0),
         };
-        let leak_after_ns = u64::try_from(self.options.leak_after.as_nanos()).unwrap_or(u64::MAX);
-        let ns_per_jiffy = clock::jiffy_ns();
         Config {
-            leak_after_ns,
+            leak_after_ns: u64::try_from(self.options.leak_after.as_nanos()).unwrap_or(u64::MAX),
             mode,
             cookie_helper: u32::from(cookies),
             eof_source: if sees_eof {
@@ -395,9 +392,8 @@ impl Loader<'_> {
             pid_level: self.pids.level,
             pid_ns: self.pids.inum,
             socket_sets: self.options.sizes.socket_sets(),
-            ns_per_jiffy,
-            leak_after_jiffies: u32::try_from(leak_after_ns / u64::from(ns_per_jiffy.max(1)))
-                .unwrap_or(u32::MAX),
+            ns_per_jiffy: crate::clock::jiffy_ns(),
+            leak_after_jiffies: crate::clock::jiffies_in(self.options.leak_after),
             reserved: 0,
         }
     }
