@@ -93,8 +93,9 @@ plain! {
     size 1152
 }
 
-/// Sets that share a mark: when a young suspect was last put into one of them, as [`Slot::young`].
-pub const MARKED: u32 = 8;
+/// Sets that share a mark: when a young suspect was last put into one of them, as [`Slot::young`]. With more of
+/// them the walk would read fewer marks, and the verifier follow it for longer.
+pub const MARKED: u32 = 2;
 
 plain! {
     /// Arguments and results of a walk over the suspects, in a one-element array.
