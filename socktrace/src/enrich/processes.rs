@@ -1,6 +1,8 @@
 //! Facts about processes, kept by pid *and* start time: a reused pid is another process.
 
-use crate::model::{BootTime, Comm, Descriptors, Process, SocketUse, Tgid, Thread, Tid};
+use crate::model::{
+    BootTime, Comm, DATED_EARLY, Descriptors, Process, SocketUse, Tgid, Thread, Tid,
+};
 
 use super::cache::Cache;
 use super::parse::{self, Stat};
@@ -80,7 +82,7 @@ impl Processes {
     /// the use and only has the number, or if it is not known when that was. Never cached.
     #[must_use]
     pub fn user(&self, used: &SocketUse) -> Option<Vec<u8>> {
-        let at = used.at?;
+        let at = used.at?.after(DATED_EARLY);
         let process = used.tgid.0.to_string();
         let thread = format!("{process}/task/{}", used.tid.0);
         let name = parse::comm(self.proc.read(format!("{thread}/comm"), COMM)?);

@@ -30,6 +30,11 @@ impl fmt::Debug for KernelAddr {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BootTime(pub u64);
 
+/// How much earlier than it was a thread's use of a socket may be dated: the programs count the ticks of the
+/// kernel's timer, which come late where a virtual machine is kept waiting. No process or thread id comes back
+/// as soon as that.
+pub const DATED_EARLY: Duration = Duration::from_millis(500);
+
 impl BootTime {
     /// The moment `later` after this one, at most the end of time.
     #[must_use]

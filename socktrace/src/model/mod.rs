@@ -20,7 +20,7 @@ pub use event::{
 pub use finding::{
     Blame, Cause, Diagnosis, Holder, Kind, Leak, OwnerVia, Phase, Queue, SocketUse, UseOp,
 };
-pub use ids::{BootTime, Comm, Cookie, KernelAddr, Tgid, Tid};
+pub use ids::{BootTime, Comm, Cookie, DATED_EARLY, KernelAddr, Tgid, Tid};
 pub use incident::{
     Culprit, Descriptors, Growth, Incident, IncidentPhase, Membership, NamedIncident, Remote,
 };

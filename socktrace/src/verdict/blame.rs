@@ -3,8 +3,8 @@
 use std::num::NonZeroU32;
 
 use crate::model::{
-    Blame, BootTime, Holder, Kind, Owner, OwnerVia, Role, SocketUse, Task, Tgid, Tid, Touch,
-    TouchOp, UseOp,
+    Blame, BootTime, DATED_EARLY, Holder, Kind, Owner, OwnerVia, Role, SocketUse, Task, Tgid, Tid,
+    Touch, TouchOp, UseOp,
 };
 
 /// How many threads are remembered.
@@ -120,7 +120,7 @@ impl Use {
     fn holder<'a>(&self, holders: &'a [Holder]) -> Option<&'a Holder> {
         let same = |holder: &&Holder| {
             holder.tgid.0 == self.tgid.get()
-                && (self.at == BootTime::default() || holder.started <= self.at)
+                && (self.at == BootTime::default() || holder.started <= self.at.after(DATED_EARLY))
         };
         holders.iter().filter(same).min_by_key(|holder| holder.fd)
     }
