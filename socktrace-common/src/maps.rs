@@ -102,16 +102,12 @@ plain! {
     pub struct WalkControl {
         /// In: entries with `since_ns` above this are too young. Nanoseconds since boot.
         pub older_than_ns: u64,
-        /// In: length of a jiffy; 0 while it is not known.
-        pub ns_per_jiffy: u64,
         /// Out: the oldest `since_ns` among the young; 0 if there are none.
         pub oldest_young_ns: u64,
         /// Out: entries seen.
         pub seen: u64,
         /// Out: entries dropped because their socket is gone.
         pub stale: u64,
-        /// Out: `jiffies_64` at the end of the walk.
-        pub jiffies: u64,
         /// In: 1 to be told of the sockets in the table of questions and of no others.
         pub asking: u64,
         /// Out: `pid_namespace.level` of the reader's pid namespace.
@@ -121,5 +117,5 @@ plain! {
         /// Out: `jiffies_64` when it was begun to look for young suspects.
         pub looked: u64,
     }
-    size 80
+    size 64
 }

@@ -59,6 +59,12 @@ pub fn jiffy_ns() -> u32 {
     u32::try_from(step.tv_nsec).unwrap_or(0)
 }
 
+/// Ticks of the kernel's timer a second; 0 if it could not be found out.
+#[must_use]
+pub fn hz() -> u32 {
+    1_000_000_000_u32.checked_div(jiffy_ns()).unwrap_or(0)
+}
+
 /// Whole jiffies in `time`.
 #[must_use]
 pub fn jiffies_in(time: Duration) -> u32 {
@@ -86,6 +92,7 @@ mod tests {
     #[test]
     fn a_jiffy_is_a_hundredth_to_a_thousandth_of_a_second() {
         assert!((1_000_000..=10_000_000).contains(&jiffy_ns()));
+        assert!([100, 250, 300, 1000].contains(&hz()), "{}", hz());
         assert_eq!(jiffies_in(Duration::ZERO), 0);
         assert!((100..=1000).contains(&jiffies_in(Duration::from_secs(1))));
         assert_eq!(jiffies_in(Duration::MAX), u32::MAX);

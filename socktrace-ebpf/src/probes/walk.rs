@@ -9,7 +9,7 @@ use socktrace_common::maps::{SuspectEntry, WalkControl, entry_flag};
 use socktrace_common::progress::made_progress;
 use socktrace_common::wire::{Seqs, Suspect, kind, suspect_flag, touch_op};
 
-use crate::globals::offset;
+use crate::globals::{config, offset};
 use crate::maps::{ASKED, SCRATCH, SUSPECTS, WALK};
 use crate::output::{now, plain_header, write_record};
 use crate::owners;
@@ -40,7 +40,6 @@ pub extern "C" fn walk_suspects(ctx: *const MapElem) -> i32 {
     let control = unsafe { &mut *control };
     if key.is_null() || value.is_null() {
         // The end of the walk.
-        control.jiffies = sock::jiffies();
         control.pid_level = task::current_level();
         return 0;
     }
@@ -84,8 +83,8 @@ fn visit(
     let mut progress = false;
     if made_progress(&entry.seqs, &seqs, sock::state_of(sk)) {
         progress = reported;
-        // A use is dated to the first in its jiffy, which may have begun before the socket became a suspect.
-        next.since_ns = last_moved(control, sk, &entry.seqs, &seqs).max(entry.since_ns);
+        // The newest use that is known may be from before the socket became a suspect.
+        next.since_ns = last_moved(sk, &entry.seqs, &seqs).max(entry.since_ns);
         next.seqs = seqs;
         next.flags &= !(entry_flag::REPORTED | entry_flag::FOUND);
         if reported {
@@ -164,16 +163,16 @@ fn is_stale(sk: u64, entry: &SuspectEntry) -> bool {
 /// When bytes moved last, as well as can be told: the newest use by a thread, the last
 /// acknowledgement if bytes of ours were acknowledged; else now. Nanoseconds since boot.
 #[inline(always)]
-fn last_moved(control: &WalkControl, sk: u64, before: &Seqs, after: &Seqs) -> u64 {
+fn last_moved(sk: u64, before: &Seqs, after: &Seqs) -> u64 {
     let at = now();
     let (touched, op) = owners::last_touch(sk);
-    if touched == 0 || op == touch_op::EOF || control.ns_per_jiffy == 0 {
+    if touched == 0 || op == touch_op::EOF {
         return at;
     }
     if before.snd_una == after.snd_una {
         return touched;
     }
     let since_ack = (sock::jiffies() as u32).wrapping_sub(read::<u32>(sk, offset!(rcv_tstamp)));
-    let acked = at.saturating_sub(u64::from(since_ack) * control.ns_per_jiffy);
+    let acked = at.saturating_sub(u64::from(since_ack) * u64::from(config!(ns_per_jiffy)));
     if acked > touched { acked } else { touched }
 }

@@ -48,7 +48,7 @@ pub(super) fn execute(settings: &RunSettings) -> Result<Exit, Failure> {
     let host = live::host();
     let listener = metrics::listen(settings.metrics)?;
     let mut kernel = live::load(Mode::Run, settings.leak_after, &settings.kernel)?;
-    let hz = kernel.iterators.hz();
+    let hz = clock::hz();
     let mut hooks = live::reports(Some(&kernel));
     // Threads have the privileges of the one that starts them: this is the order in which they may start.
     let confining = live::Confining::begin(&mut kernel, &settings.kernel)?;

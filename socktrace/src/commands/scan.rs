@@ -117,9 +117,7 @@ fn through_ebpf() -> Result<Read, Failure> {
         forced: HookOverrides::default(),
     };
     let mut kernel = live::load_with(&options)?;
-    let context = DecodeContext {
-        hz: kernel.iterators.hz(),
-    };
+    let context = DecodeContext { hz: clock::hz() };
     let mut look = Look::new();
     let mut whole = true;
     let (complete, unread) = kernel.iterators.look(&mut |bytes| {

@@ -46,7 +46,7 @@ pub(super) fn execute(settings: TraceSettings) -> Result<Exit, Failure> {
     let mut hooks = live::reports(Some(&kernel));
     hooks.push(live::Confining::begin(&mut kernel, &settings.kernel)?.complete()?);
     let outputs = Outputs::open(&settings.outputs, &host, when_full(&settings.outputs))?;
-    let hz = kernel.iterators.hz();
+    let hz = clock::hz();
     let header = Header {
         host,
         leak_after: Duration::ZERO,

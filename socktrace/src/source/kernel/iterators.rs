@@ -24,6 +24,14 @@ use crate::model::{BootTime, Mark, Question};
 /// Takes some whole records, as they come. There may be many more than fit in memory well.
 type Take<'a> = dyn FnMut(&[u8]) + 'a;
 
+/// The programs that are iterators, and what each iterates over.
+pub(super) const PROGRAMS: [(&str, &str); 4] = [
+    ("truth_task_file", "task_file"),
+    ("truth_tcp", "tcp"),
+    ("walk_young", "bpf_map_elem"),
+    ("walk_suspects", "bpf_map_elem"),
+];
+
 /// How many sockets can be asked after in one walk: the size of the programs' table of questions.
 const QUESTIONS: usize = 4096;
 
@@ -41,7 +49,6 @@ pub struct Iterators {
     suspects: OwnedFd,
     control: Array<MapData, Control>,
     questions: HashMap<MapData, u64, u64>,
-    ns_per_jiffy: u64,
     pid_level: u32,
     /// The network namespace of this process.
     home: Option<u32>,
@@ -119,22 +126,12 @@ impl Iterators {
             suspects,
             control,
             questions,
-            ns_per_jiffy: 0,
             pid_level: 0,
             home: netns::own(),
             unread: BTreeSet::new(),
         };
         iterators.measure()?;
         Ok(iterators)
-    }
-
-    /// Ticks of the kernel's timer a second; 0 if it could not be found out.
-    #[must_use]
-    pub fn hz(&self) -> u32 {
-        1_000_000_000_u64
-            .checked_div(self.ns_per_jiffy)
-            .and_then(|hz| u32::try_from(hz).ok())
-            .unwrap_or(0)
     }
 
     /// How deep the pid namespace of this process is; 0: it is the initial one.
@@ -150,7 +147,6 @@ impl Iterators {
         take(&mark_record(clock.boot(), Mark::WalkBegin));
         let control = WalkControl {
             older_than_ns: older_than.0,
-            ns_per_jiffy: self.ns_per_jiffy,
             ..WalkControl::default()
         };
         let oldest_young = match self.run_walk(control, take) {
@@ -277,11 +273,9 @@ impl Iterators {
         Ok(control)
     }
 
-    /// Runs an iterator to find out how deep our pid namespace is, and how long a jiffy is: the kernel started counting them 300 s below the wrap of 32
-    /// bits (`INITIAL_JIFFIES`, include/linux/jiffies.h), and has counted HZ a second since.
+    /// Runs an iterator to find out how deep our pid namespace is, and moves what waits to be moved.
     pub(super) fn measure(&mut self) -> io::Result<()> {
         let control = self.run_walk(WalkControl::default(), &mut |_| {})?;
-        self.ns_per_jiffy = ns_per_jiffy(control.jiffies, clock::monotonic_ns());
         self.pid_level = u32::try_from(control.pid_level).unwrap_or(0);
         Ok(())
     }
@@ -314,48 +308,4 @@ fn read_all(mut run: File, take: &mut Take<'_>) -> io::Result<()> {
 /// How much an iterator makes at a time: 8 pages (`bpf_seq_read`, kernel/bpf/bpf_iter.c).
 fn made_at_once() -> usize {
     8 * page_size()
-}
-
-/// Nanoseconds a jiffy, from `jiffies_64` and the monotonic clock at one moment; 0 if no HZ fits.
-fn ns_per_jiffy(jiffies: u64, monotonic_ns: u64) -> u64 {
-    const NS: u64 = 1_000_000_000;
-    [100_u64, 250, 300, 1000]
-        .into_iter()
-        .map(|hz| {
-            let initial = u64::from(0_u32.wrapping_sub(u32::try_from(300 * hz).unwrap_or(0)));
-            let counted = u128::from(jiffies.wrapping_sub(initial)) * u128::from(NS / hz);
-            (NS / hz, counted.abs_diff(u128::from(monotonic_ns)))
-        })
-        .filter(|(_, off)| *off < u128::from(NS / 4 + monotonic_ns / 100))
-        .min_by_key(|(_, off)| *off)
-        .map_or(0, |(ns, _)| ns)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(hz: u64, uptime_s: u64) {
-        let initial = u64::from(0_u32.wrapping_sub(u32::try_from(300 * hz).expect("small")));
-        let jiffies = initial + hz * uptime_s;
-        assert_eq!(
-            ns_per_jiffy(jiffies, uptime_s * 1_000_000_000),
-            1_000_000_000 / hz
-        );
-    }
-
-    #[test]
-    fn the_length_of_a_jiffy_follows_from_uptime() {
-        for hz in [100, 250, 1000] {
-            for uptime in [1, 10, 299, 301, 86_400, 10_000_000] {
-                check(hz, uptime);
-            }
-        }
-    }
-
-    #[test]
-    fn an_impossible_count_gives_none() {
-        assert_eq!(ns_per_jiffy(0, 5_000_000_000), 0);
-    }
 }

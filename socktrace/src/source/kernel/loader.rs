@@ -6,7 +6,7 @@ use std::time::Duration;
 use aya::{Btf, BtfError, Ebpf, EbpfError, Endianness};
 use socktrace_common::config::{Config, eof_source, mode};
 
-use super::iterators::Iterators;
+use super::iterators::{self, Iterators};
 use super::ladder::{Rung, Tried, candidates, report};
 use super::losses::Losses;
 use super::object::{self, HookError, Sizes};
@@ -348,12 +348,7 @@ impl Loader<'_> {
     }
 
     fn load_iterators(&self, ebpf: &mut Ebpf) -> Result<Iterators, LoadError> {
-        for (name, target) in [
-            ("truth_task_file", "task_file"),
-            ("truth_tcp", "tcp"),
-            ("walk_young", "bpf_map_elem"),
-            ("walk_suspects", "bpf_map_elem"),
-        ] {
+        for (name, target) in iterators::PROGRAMS {
             object::load_iter(ebpf, &self.btf, name, target).map_err(|error| {
                 let mut tried = Tried::default();
                 tried.refused(name, error.to_string());
