@@ -109,8 +109,10 @@ fn forget(sk: u64, tcp_state: u32) {
         opened = unsafe { (&raw const (*slot).opened).read_volatile() };
         place.free();
     }
+    // What a release that was missed has left in the table of suspects a walk knows by its cookie, but not
+    // where cookies are made up.
     if may_be_suspect
-        && !young
+        && (!young || config!(cookie_helper) == 0)
         && let Some(entry) = SUSPECTS.get_ptr(sk)
     {
         // SAFETY: the map gave the pointer; it is removed only below.

@@ -146,7 +146,8 @@ fn closed<S: Sk>(sk: S, old: u32, cookie: impl Fn() -> CookieSource) {
             (&raw mut (*slot).sk_err).write_volatile(error as u16);
             (&raw const (*slot).cookie).read_volatile()
         };
-        if !suspects::names_another(named, sk) {
+        // A walk may have moved it to the table meanwhile, without the error.
+        if young::since(slot) != 0 && !suspects::names_another(named, sk) {
             if young::is_streamed(slot) {
                 send(sk.addr(), named, old, state::CLOSE, now());
             }

@@ -75,10 +75,13 @@ fn move_on(place: Place, control: &mut WalkControl) {
             reserved: 0,
         }
     };
-    if sk == 0 || !place.is_of(sk) {
+    // A socket dies after its release has given the slot back: one that was dead before its slot is seen
+    // to be still its own is never released, and nobody else frees the slot.
+    let dead = sock::is_dead(sk) || !sock::is_tcp(sk);
+    if sk == 0 || !place.is_of(sk) || young::since(slot) != since {
         return;
     }
-    if sock::is_dead(sk) || !sock::is_tcp(sk) {
+    if dead {
         // It was queued and never accepted: nobody releases those.
         control.stale += 1;
         place.free();
