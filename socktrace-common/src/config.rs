@@ -154,8 +154,8 @@ plain! {
         pub upid_ns: u32,
         /// `pid_namespace.ns.inum`.
         pub pid_ns_inum: u32,
-        /// Always 0.
-        pub reserved: u32,
+        /// `sock.sk_receive_queue.qlen`.
+        pub receive_queue_len: u32,
     }
     size 192
 }

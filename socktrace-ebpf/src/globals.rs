@@ -70,7 +70,7 @@ pub static OFFSETS: Offsets = Offsets {
     upid_nr: 0,
     upid_ns: 0,
     pid_ns_inum: 0,
-    reserved: 0,
+    receive_queue_len: 0,
 };
 
 /// A field of [`CONFIG`], as the agent set it.

@@ -4,7 +4,7 @@ use socktrace_common::config::{eof_source, mode};
 use socktrace_common::maps::{Slot, Use};
 use socktrace_common::wire::{Owner, TOUCHES, Touch, owner_flag, role, touch_op};
 
-use crate::globals::config;
+use crate::globals::{config, offset};
 use crate::output::now;
 use crate::slots::{self, Place};
 use crate::sock::{Sk, jiffies, state};
@@ -120,14 +120,11 @@ pub fn received(sk: impl Sk, length: i32) {
 }
 
 /// Whether the end of the stream has been read: a read of no bytes at all, or one that only peeks,
-/// returns 0 too, and leaves something to read.
+/// returns 0 too, and leaves something in the queue. The FIN is in it, as bytes are, until it is read.
 #[inline(always)]
-fn at_end(sk: impl Sk) -> bool {
-    if sk.state() == state::ESTABLISHED {
-        return false;
-    }
-    let seqs = sk.seqs();
-    seqs.rcv_nxt == seqs.copied_seq
+fn at_end<S: Sk>(sk: S) -> bool {
+    sk.state() != state::ESTABLISHED
+        && S::load::<u32>(sk.addr(), offset!(receive_queue_len)) == 0
 }
 
 /// Who opened `sk` and when, if that was seen, as [`Slot::opener`] and the rest of it.

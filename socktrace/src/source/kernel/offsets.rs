@@ -148,7 +148,7 @@ impl Reader<'_> {
             upid_nr: self.offset("upid", "nr")?,
             upid_ns: self.offset("upid", "ns")?,
             pid_ns_inum: self.offset("pid_namespace", "ns.inum")?,
-            reserved: 0,
+            receive_queue_len: self.offset("sock", "sk_receive_queue.qlen")?,
         };
         Ok(Layout {
             offsets,
