@@ -1,7 +1,7 @@
 //! The kernel's account of what its BPF programs cost, and programs that do nothing to compare with.
 
 use std::collections::BTreeMap;
-use std::ffi::c_long;
+use std::ffi::{CStr, c_long};
 use std::fs::{self, File};
 use std::io;
 use std::mem::size_of;
@@ -102,29 +102,22 @@ pub(super) fn programs_of(pid: u32) -> Result<Vec<u32>> {
     Ok(found)
 }
 
-/// Two empty programs at the two hooks that no tracer of sockets can do without: every change of a
-/// socket's state, and its release. Nothing can cost less.
+/// Empty programs. Nothing can cost less at the same hooks.
 pub(super) struct Floor(
-    #[expect(dead_code, reason = "what counts is that they are attached")] [OwnedFd; 4],
+    #[expect(dead_code, reason = "what counts is that they are attached")] Vec<OwnedFd>,
 );
 
 impl Floor {
-    /// Loads and attaches them.
+    /// At the two hooks that no tracer of sockets can do without: every change of a socket's state, and its
+    /// release.
     pub(super) fn attach() -> Result<Self> {
-        let state = load((PROG_TYPE_RAW_TRACEPOINT, 0, 0), "floor_state", 0)?;
+        let mut kept = Vec::new();
+        at_tracepoint(c"inet_sock_set_state", "floor_state", &mut kept)?;
         let release = load(
             (PROG_TYPE_CGROUP_SOCK, CGROUP_INET_SOCK_RELEASE, 0),
             "floor_release",
             1,
         )?;
-        let name = c"inet_sock_set_state";
-        let mut open = OpenTracepoint {
-            name: name.as_ptr() as u64,
-            prog_fd: fd(&state),
-            reserved: 0,
-        };
-        let first =
-            bpf(RAW_TRACEPOINT_OPEN, &mut open).context("cannot attach to inet_sock_set_state")?;
         let cgroup = cgroup()?;
         let mut create = CreateLink {
             prog_fd: fd(&release),
@@ -132,9 +125,31 @@ impl Floor {
             attach_type: CGROUP_INET_SOCK_RELEASE,
             flags: 0,
         };
-        let second = bpf(LINK_CREATE, &mut create).context("cannot attach to the root cgroup")?;
-        Ok(Self([state, release, first, second]))
+        let link = bpf(LINK_CREATE, &mut create).context("cannot attach to the root cgroup")?;
+        kept.extend([release, link]);
+        Ok(Self(kept))
     }
+
+    /// Where a thread has received or sent.
+    pub(super) fn at_uses() -> Result<Self> {
+        let mut kept = Vec::new();
+        at_tracepoint(c"sock_recv_length", "floor_recv", &mut kept)?;
+        at_tracepoint(c"sock_send_length", "floor_send", &mut kept)?;
+        Ok(Self(kept))
+    }
+}
+
+fn at_tracepoint(tracepoint: &CStr, name: &str, kept: &mut Vec<OwnedFd>) -> Result<()> {
+    let program = load((PROG_TYPE_RAW_TRACEPOINT, 0, 0), name, 0)?;
+    let mut open = OpenTracepoint {
+        name: tracepoint.as_ptr() as u64,
+        prog_fd: fd(&program),
+        reserved: 0,
+    };
+    let link = bpf(RAW_TRACEPOINT_OPEN, &mut open)
+        .with_context(|| format!("cannot attach to {}", tracepoint.to_string_lossy()))?;
+    kept.extend([program, link]);
+    Ok(())
 }
 
 /// A walk over every descriptor of every process with an empty program. No reading of who holds what can cost

@@ -22,6 +22,8 @@ pub(super) enum Subject {
     None,
     /// Two programs that do nothing.
     Floor,
+    /// Two more, where threads receive and send.
+    UsesFloor,
     /// `socktrace run`.
     Run,
     /// `socktrace trace` to a file.
@@ -48,6 +50,7 @@ impl Subject {
         match self {
             Self::None => "none",
             Self::Floor => "floor",
+            Self::UsesFloor => "floor of uses",
             Self::Run => "run",
             Self::Trace => "trace",
             Self::TcpStates => "tcpstates",
@@ -58,7 +61,7 @@ impl Subject {
     /// Whether it is there; if not, that is said.
     pub(super) fn is_there(self) -> bool {
         let found = match self {
-            Self::None | Self::Floor | Self::Run | Self::Trace => true,
+            Self::None | Self::Floor | Self::UsesFloor | Self::Run | Self::Trace => true,
             Self::TcpStates | Self::TcpLife => peer(self.name()).is_some(),
         };
         if !found {
@@ -72,6 +75,7 @@ impl Subject {
         let mut command = match self {
             Self::None => return Ok(Watcher::Nobody),
             Self::Floor => return Ok(Watcher::Floor(Floor::attach()?)),
+            Self::UsesFloor => return Ok(Watcher::Floor(Floor::at_uses()?)),
             Self::Run => tools.socktrace(&["run", "--format", "json"]),
             Self::Trace => tools.socktrace(&["trace", "--format", "json"]),
             Self::TcpStates | Self::TcpLife => {
