@@ -37,7 +37,8 @@ struct Attributes {
     second: u64,
 }
 
-/// Addresses of the sockets that the agent `pid` knows: the first words of each set in its table of sockets.
+/// Addresses of the sockets that the agent `pid` knows: in its table of sockets, the words of each set behind the
+/// first, which says whether it was ever full.
 ///
 /// # Panics
 ///
@@ -55,7 +56,7 @@ pub fn sockets(pid: u32) -> HashSet<u64> {
     let mut sockets = HashSet::new();
     for index in 0..info.max_entries {
         assert!(look_up(&map, index, &mut set), "set {index} cannot be read");
-        sockets.extend(set.iter().take(WAYS).filter(|tag| **tag != 0));
+        sockets.extend(set.iter().skip(1).take(WAYS).filter(|tag| **tag != 0));
     }
     sockets
 }
