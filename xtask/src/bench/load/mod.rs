@@ -13,8 +13,10 @@ use std::io::Read as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand};
+
+use crate::clock;
 
 pub(super) use leak::Leak;
 pub(super) use netns::Veth;
@@ -87,28 +89,38 @@ impl Lane {
     }
 }
 
-/// `cargo xtask load`: prints nanoseconds that the work has taken.
+/// `cargo xtask load`: prints the nanoseconds that the work has taken, and those of processor time.
 pub(crate) fn command(load: Load) -> Result<()> {
     let took = match load {
         Load::Churn(lane) => in_threads(&lane, churn::run)?,
         Load::Request(lane) => in_threads(&lane, request::run)?,
         Load::Hold { connections, index } => return leak::hold(connections, index),
     };
-    println!("{}", took.as_nanos());
+    println!("{} {}", took.as_nanos(), clock::processor().as_nanos());
     Ok(())
 }
 
 /// Makes `lane.count` connections one after the other and returns how many it were a second.
 pub(super) fn churn(lane: &Lane) -> Result<f64> {
-    measured("churn", lane)
+    Ok(measured("churn", lane)?.a_second)
 }
 
-/// Sends `lane.count` requests and returns how many were answered a second.
-pub(super) fn request(lane: &Lane) -> Result<f64> {
+/// Sends `lane.count` requests.
+pub(super) fn request(lane: &Lane) -> Result<Done> {
     measured("request", lane)
 }
 
-fn measured(what: &str, lane: &Lane) -> Result<f64> {
+/// What was done.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Done {
+    /// How many in a second of time.
+    pub(super) a_second: f64,
+    /// Processor time of one, both ends and what the kernel does for them, nanoseconds. What else runs on the
+    /// machine disturbs that least.
+    pub(super) cpu_ns: f64,
+}
+
+fn measured(what: &str, lane: &Lane) -> Result<Done> {
     let mut child = of_ours()?
         .arg(what)
         .args(lane.arguments())
@@ -122,11 +134,17 @@ fn measured(what: &str, lane: &Lane) -> Result<f64> {
     }
     let status = child.wait().context("cannot wait for the load")?;
     ensure!(status.success(), "the load failed: {status}");
-    let ns: f64 = printed
-        .trim()
-        .parse()
-        .context("the load prints no number")?;
-    Ok(f64::from(lane.count) * 1e9 / ns)
+    let numbers: Vec<f64> = printed
+        .split_whitespace()
+        .filter_map(|number| number.parse().ok())
+        .collect();
+    let [ns, cpu_ns] = numbers[..] else {
+        bail!("the load prints no two numbers, but {printed:?}");
+    };
+    Ok(Done {
+        a_second: f64::from(lane.count) * 1e9 / ns,
+        cpu_ns: cpu_ns / f64::from(lane.count),
+    })
 }
 
 /// This program once more.

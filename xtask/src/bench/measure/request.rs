@@ -4,10 +4,11 @@ use anyhow::Result;
 
 use super::super::bpf::{Accounting, Floor, spent};
 use super::super::figures::{Figures, quantile};
-use super::super::load::{Lane, request};
+use super::super::load::{Done, Lane, request};
 use super::super::subject::{Subject, Tools};
 
 const WHAT: &str = "requests on loopback";
+const CPU: &str = "processor time a request";
 
 /// Who takes turns: nobody first, as the others are set against that.
 const SUBJECTS: [Subject; 3] = [Subject::None, Subject::UsesFloor, Subject::Run];
@@ -28,35 +29,38 @@ pub(in super::super) fn measure(
         .collect();
     let lane = Lane::loopback(requests, 1);
     request(&lane)?;
-    let mut ratios = vec![Vec::new(); subjects.len()];
+    let mut samples = vec![Vec::new(); subjects.len()];
     for round in 0..rounds as usize {
         eprintln!("bench: requests, round {} of {rounds}", round + 1);
-        let mut times = vec![0.0; subjects.len()];
         for turn in 0..subjects.len() {
             // Each goes first in turn.
             let index = (turn + round) % subjects.len();
-            let watcher = subjects[index].start(tools)?;
-            times[index] = request(&lane)?;
-            figures.add(WHAT, subjects[index].name(), "1/s", times[index]);
+            let (subject, watcher) = (subjects[index], subjects[index].start(tools)?);
+            let done = request(&lane)?;
             watcher.stop()?;
-        }
-        for (ratios, time) in ratios.iter_mut().zip(&times) {
-            ratios.push(time / times[0]);
+            figures.add(WHAT, subject.name(), "1/s", done.a_second);
+            figures.add(CPU, subject.name(), "ns", done.cpu_ns);
+            samples[index].push(done);
         }
     }
-    for (subject, ratios) in subjects.iter().zip(&ratios) {
-        match subject {
-            Subject::Run => figures.at_least(
-                "run: requests / none",
-                Some(quantile(ratios, 0.5)),
-                0.98,
-                "",
-            ),
-            Subject::UsesFloor => figures.note(format!(
-                "requests / none with empty programs where threads receive and send: {:.3}",
-                quantile(ratios, 0.5)
-            )),
-            _ => {}
+    let ratio = |index: usize, of: fn(&Done, &Done) -> f64| {
+        let pairs = samples[index].iter().zip(&samples[0]);
+        quantile(
+            &pairs.map(|(own, none)| of(own, none)).collect::<Vec<_>>(),
+            0.5,
+        )
+    };
+    for (index, subject) in subjects.iter().enumerate().skip(1) {
+        let of_time = ratio(index, |own, none| own.a_second / none.a_second);
+        let of_cpu = ratio(index, |own, none| none.cpu_ns / own.cpu_ns);
+        if *subject == Subject::Run {
+            figures.at_least("run: requests / none", Some(of_time), 0.98, "");
+            figures.at_least("run: requests a CPU second / none", Some(of_cpu), 0.98, "");
+        } else {
+            figures.note(format!(
+                "empty programs where threads receive and send: {of_time:.3} of the requests without, \
+                 {of_cpu:.3} of those in a second of processor time"
+            ));
         }
         account(tools, figures, *subject)?;
     }
@@ -72,9 +76,6 @@ fn hooks_are_there(figures: &mut Figures) -> bool {
 
 /// What each program of a subject costs a run, and how often it runs for a request and its response.
 fn account(tools: &Tools, figures: &mut Figures, subject: Subject) -> Result<()> {
-    if subject == Subject::None {
-        return Ok(());
-    }
     let watcher = subject.start(tools)?;
     let accounting = Accounting::start()?;
     let before = watcher.costs()?;
