@@ -123,8 +123,7 @@ pub fn received(sk: impl Sk, length: i32) {
 /// returns 0 too, and leaves something in the queue. The FIN is in it, as bytes are, until it is read.
 #[inline(always)]
 fn at_end<S: Sk>(sk: S) -> bool {
-    sk.state() != state::ESTABLISHED
-        && S::load::<u32>(sk.addr(), offset!(receive_queue_len)) == 0
+    sk.state() != state::ESTABLISHED && S::load::<u32>(sk.addr(), offset!(receive_queue_len)) == 0
 }
 
 /// Who opened `sk` and when, if that was seen, as [`Slot::opener`] and the rest of it.
