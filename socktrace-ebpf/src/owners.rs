@@ -56,6 +56,17 @@ pub fn born(sk: u64) {
     }
 }
 
+/// A connection has come to a listener. It is given its slot now, when nobody else knows of the socket: later
+/// the thread that accepts it and the peer's FIN may want one for it at the same moment.
+#[inline(always)]
+pub fn arrived(sk: u64) {
+    if let Some(place) = slots::find(sk) {
+        slots::blank(place.slot());
+    } else {
+        let _ = slots::claim(sk);
+    }
+}
+
 /// Remembers that the current thread moved bytes on `sk`, or read its end.
 #[inline(always)]
 pub fn touched(sk: u64, op: u32) {

@@ -89,7 +89,7 @@ fn changed(sk: impl Sk, old: u32, new: u32, cookie: impl Fn() -> CookieSource) {
     }
     match new {
         state::SYN_SENT => connecting(sk),
-        state::SYN_RECV if old != state::SYN_SENT => owners::born(sk.addr()),
+        state::SYN_RECV if old != state::SYN_SENT => owners::arrived(sk.addr()),
         state::CLOSE_WAIT | state::FIN_WAIT2 => entered(sk, new, cookie),
         state::CLOSE => closed(sk, old, cookie),
         _ => {}
