@@ -13,6 +13,7 @@ use socktrace_tests::http::free_port;
 use socktrace_tests::program::{in_python, socktrace};
 use socktrace_tests::wait::{SOON, until};
 
+use crate::authority::{Authority, LOCALHOST};
 use crate::outage::Counterpart;
 use crate::proxy::Proxy;
 use crate::{outage, stored};
@@ -185,4 +186,38 @@ fn brokers_go_and_come() {
         wire: None,
     };
     outage::check_under_load("kafka", &mut wired, true);
+}
+
+/// A broker whose clients come through TLS.
+#[test]
+fn brokers_are_told_who_is_trusted() {
+    let authority = Authority::new();
+    authority.certificate("server", LOCALHOST, "2");
+    authority.certificate("local", "IP:127.0.0.1", "2");
+    let (broker, at) = (free_port(), free_port());
+    let _broker = start_behind(broker, at, &[]);
+    let ca = authority.name("ca.pem");
+    let replay = |options: &str| {
+        let output = format!("kafka://127.0.0.1:{at}/leaks?{options}");
+        let mut command = socktrace(&["replay", "--output", &output]);
+        Outcome::of(command.arg(stored("close_wait.strec")), SOON * 2)
+    };
+    let wire = Proxy::start_secure(at, broker, authority.server("server", false));
+    let outcome = replay(&format!("ca={ca}"));
+    assert!(
+        outcome
+            .stderr
+            .contains("its certificate is for another name"),
+        "{outcome:#?}"
+    );
+    assert_eq!(outcome.stderr.lines().count(), 2, "{outcome:#?}");
+    drop(wire);
+    let wire = Proxy::start_secure(at, broker, authority.server("local", false));
+    let outcome = replay(&format!("ca={ca}"));
+    outcome.check_code(0);
+    assert_eq!(outcome.stderr, "");
+    drop(wire);
+    // The broker sends whoever reads to the other port too.
+    let _wire = Proxy::start(at, broker);
+    assert_eq!(records(broker).iter().flatten().count(), 4);
 }

@@ -1,6 +1,8 @@
 //! Black-box tests of what leaves the agent, with counterparts that are not ours. They need neither root
 //! nor a kernel that takes programs: recordings are played back.
 
+mod authority;
+mod damage;
 mod http;
 mod kafka;
 mod load;

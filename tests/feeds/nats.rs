@@ -13,6 +13,7 @@ use socktrace_tests::http::free_port;
 use socktrace_tests::program::socktrace;
 use socktrace_tests::wait::{SOON, until};
 
+use crate::authority::{Authority, LOCALHOST};
 use crate::outage::Counterpart;
 use crate::{outage, stored};
 
@@ -115,14 +116,20 @@ impl Client {
     }
 }
 
-/// A server with a stream that takes every subject below `leaks`.
-fn start(folder: &Path, port: u16) -> Running {
+/// A server with more options than it needs.
+fn start_with(folder: &Path, port: u16, more: &[&str]) -> Running {
     let mut command = Command::new("nats-server");
     command.args(["-js", "-a", "127.0.0.1", "-p", &port.to_string(), "-sd"]);
-    let server = Running::spawn(command.arg(folder))
+    let server = Running::spawn(command.arg(folder).args(more))
         .expect("nats-server does not start; `cargo xtask setup --tests` installs it");
     let listens = || TcpStream::connect(("127.0.0.1", port)).is_ok();
     assert!(until(SOON * 3, listens), "{}", server.stderr());
+    server
+}
+
+/// A server with a stream that takes every subject below `leaks`.
+fn start(folder: &Path, port: u16) -> Running {
+    let server = start_with(folder, port, &[]);
     let stream = json!({"name": "LEAKS", "subjects": ["leaks.>"]});
     let mut client = Client::connect(port);
     let made = until(SOON, || {
@@ -215,4 +222,93 @@ fn servers_go_and_come() {
         server: None,
     };
     outage::check_under_load("nats", &mut kept, true);
+}
+
+/// A server that asks who is there: whoever logs in gets through, everybody else is told why not.
+#[track_caller]
+fn check_login(server: &[&str], right: &str, wrong: &[(String, &str)]) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let port = free_port();
+    // The stream is made while nobody is asked.
+    drop(start(folder.path(), port));
+    let asking = start_with(folder.path(), port, server);
+    let replay = |options: &str| {
+        let sign = if options.is_empty() { "" } else { "?" };
+        let output = format!("nats://localhost:{port}/leaks.all{sign}{options}");
+        let mut command = socktrace(&["replay", "--output", &output]);
+        Running::spawn(command.arg(stored("close_wait.strec"))).expect("socktrace")
+    };
+    let refused: Vec<_> = wrong.iter().map(|(options, _)| replay(options)).collect();
+    for (mut agent, (options, said)) in refused.into_iter().zip(wrong) {
+        assert!(agent.wait(SOON * 3).is_some(), "{options}: it does not end");
+        let told = agent.stderr();
+        assert!(told.contains(said), "{options}: {told}");
+        assert_eq!(told.lines().count(), 2, "{options}: {told}");
+    }
+    let mut agent = replay(right);
+    assert!(agent.wait(SOON * 3).is_some_and(|status| status.success()));
+    assert_eq!(agent.stderr(), "");
+    drop(asking);
+    let _server = start(folder.path(), port);
+    assert_eq!(Client::connect(port).messages().len(), 4);
+}
+
+#[test]
+fn users_log_in_with_a_password_or_a_token() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("a file");
+        path.display().to_string()
+    };
+    let (right, wrong) = (file("right", "wonderland\n"), file("wrong", "hunter2"));
+    let refused = "it does not accept our login";
+    let login = |password: &str| format!("user=alice&password-file={password}");
+    check_login(
+        &["--user", "alice", "--pass", "wonderland"],
+        &login(&right),
+        &[(login(&wrong), refused), (String::new(), refused)],
+    );
+    let token = |token: &str| format!("token-file={token}");
+    check_login(
+        &["--auth", "wonderland"],
+        &token(&right),
+        &[(token(&wrong), refused)],
+    );
+}
+
+#[test]
+fn certificates_are_looked_at_on_both_sides() {
+    let authority = Authority::new();
+    authority.certificate("server", LOCALHOST, "2");
+    authority.certificate("agent", "DNS:agent", "2");
+    let stranger = Authority::new();
+    let [ca, cert, key, agent, secret] = [
+        "ca.pem",
+        "server.pem",
+        "server.key",
+        "agent.pem",
+        "agent.key",
+    ]
+    .map(|name| authority.name(name));
+    let of = |ca: &str| format!("ca={ca}&cert={agent}&key={secret}");
+    check_login(
+        &[
+            "--tlsverify",
+            "--tlscert",
+            &cert,
+            "--tlskey",
+            &key,
+            "--tlscacert",
+            &ca,
+        ],
+        &of(&ca),
+        &[
+            (
+                of(&stranger.name("ca.pem")),
+                "signed by nobody who is trusted",
+            ),
+            (format!("ca={ca}"), "certificate"),
+        ],
+    );
 }

@@ -214,7 +214,11 @@ pub(crate) fn check_under_load(
     load.feed(EVENTS);
     let fed = load.events() as usize;
     let has_all = || counterpart.ids().into_iter().collect::<HashSet<_>>().len() >= fed;
-    let all = until(patience + length().min(LONGEST_PAUSE), has_all);
+    // A pause may just have begun, and what has come in the meantime takes its time.
+    let all = until(
+        patience + length().min(LONGEST_PAUSE) + length() * 4,
+        has_all,
+    );
     let sent = load.end();
     let status = agent.wait(SOON * 2).expect("it ends");
     let (_, lost) = count(&format!("{what}, outage"), &sent, &counterpart.ids());

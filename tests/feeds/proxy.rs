@@ -1,12 +1,17 @@
 //! A wire that can be cut: connections to one address go on to another, until they do not.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use socktrace_tests::wait::{SOON, until};
+
+/// How long one end of a connection with TLS is listened to before it is the other's turn.
+const TURN: Duration = Duration::from_millis(5);
 
 type Streams = Arc<Mutex<Vec<TcpStream>>>;
 
@@ -21,6 +26,15 @@ pub(crate) struct Proxy {
 impl Proxy {
     /// Connections to port `at` go on to port `to`, both of this machine.
     pub(crate) fn start(at: u16, to: u16) -> Self {
+        Self::start_with(at, to, None)
+    }
+
+    /// The same for connections with TLS.
+    pub(crate) fn start_secure(at: u16, to: u16, tls: Arc<ServerConfig>) -> Self {
+        Self::start_with(at, to, Some(tls))
+    }
+
+    fn start_with(at: u16, to: u16, tls: Option<Arc<ServerConfig>>) -> Self {
         let at = SocketAddr::from(([127, 0, 0, 1], at));
         let bound = Mutex::new(None);
         let is_bound = until(SOON, || {
@@ -40,7 +54,10 @@ impl Proxy {
                 }
                 if let (Ok(stream), Ok(other)) = (stream, TcpStream::connect(("127.0.0.1", to))) {
                     // One that breaks is closed, which both ends see.
-                    let _ = join(&stream, &other, &all);
+                    let _ = match &tls {
+                        None => join(&stream, &other, &all),
+                        Some(tls) => join_secure(stream, other, Arc::clone(tls)),
+                    };
                 }
             }
         });
@@ -88,4 +105,28 @@ fn join(one: &TcpStream, other: &TcpStream, open: &Streams) -> io::Result<()> {
         });
     }
     Ok(())
+}
+
+/// The same for a connection with TLS and one without. It ends with either.
+fn join_secure(one: TcpStream, mut other: TcpStream, tls: Arc<ServerConfig>) -> io::Result<()> {
+    for stream in [&one, &other] {
+        stream.set_read_timeout(Some(TURN))?;
+    }
+    let connection = ServerConnection::new(tls).map_err(io::Error::other)?;
+    let mut secure = StreamOwned::new(connection, one);
+    thread::spawn(move || while pass(&mut secure, &mut other) && pass(&mut other, &mut secure) {});
+    Ok(())
+}
+
+/// Passes on what has come; false at an end.
+fn pass(from: &mut impl io::Read, to: &mut impl io::Write) -> bool {
+    let mut bytes = [0; 16 << 10];
+    match from.read(&mut bytes) {
+        Ok(0) => false,
+        Ok(read) => to
+            .write_all(&bytes[..read])
+            .and_then(|()| to.flush())
+            .is_ok(),
+        Err(error) => matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
+    }
 }

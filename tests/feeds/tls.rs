@@ -11,12 +11,13 @@ use socktrace_tests::http::free_port;
 use socktrace_tests::program::socktrace;
 use socktrace_tests::wait::{SOON, until};
 
+use crate::authority::{Authority, LOCALHOST};
 use crate::outage::Counterpart;
 use crate::{outage, stored};
 
 /// A collector and an authority.
 struct Collector {
-    folder: tempfile::TempDir,
+    authority: Authority,
     port: u16,
     daemon: Mutex<Option<Running>>,
 }
@@ -24,72 +25,21 @@ struct Collector {
 impl Collector {
     fn new() -> Self {
         let collector = Self {
-            folder: tempfile::tempdir().expect("a folder"),
+            authority: Authority::new(),
             port: free_port(),
             daemon: Mutex::default(),
         };
-        collector.openssl(&[
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-keyout",
-            "ca.key",
-            "-out",
-            "ca.pem",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=authority",
-        ]);
         collector.certificate("server", "2");
         collector
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn openssl(&self, args: &[&str]) {
-        let mut command = Command::new("openssl");
-        let outcome = Outcome::of(command.args(args).current_dir(self.folder.path()), SOON);
-        outcome.check_code(0);
+        self.authority.path(name)
     }
 
     /// A certificate for localhost that ends in so many days, and its key.
     fn certificate(&self, name: &str, days: &str) {
-        let [key, request, certificate] = ["key", "csr", "pem"].map(|end| format!("{name}.{end}"));
-        fs::write(self.path("names"), "subjectAltName=DNS:localhost").expect("a file");
-        self.openssl(&[
-            "req",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-keyout",
-            &key,
-            "-out",
-            &request,
-            "-subj",
-            "/CN=socktrace",
-        ]);
-        self.openssl(&[
-            "x509",
-            "-req",
-            "-in",
-            &request,
-            "-CA",
-            "ca.pem",
-            "-CAkey",
-            "ca.key",
-            "-CAcreateserial",
-            "-days",
-            days,
-            "-extfile",
-            "names",
-            "-out",
-            &certificate,
-        ]);
+        self.authority.certificate(name, LOCALHOST, days);
     }
 
     /// Starts it with a certificate; `mode` is rsyslog's `StreamDriver.AuthMode`.

@@ -48,6 +48,12 @@ impl Keeper {
         })
     }
 
+    /// How many changes could not be kept so far.
+    #[cfg(feature = "kernel")]
+    pub(super) fn lost(&self) -> std::sync::Arc<std::sync::atomic::AtomicU64> {
+        self.writer.lost()
+    }
+
     /// Keeps a finding.
     pub(super) fn keep(&mut self, finding: &Finding) {
         self.writer.keep(self.chronicle.past(finding));

@@ -68,6 +68,10 @@ pub(super) fn execute(settings: &RunSettings) -> Result<Exit, Failure> {
     let incidents = incidents_config(settings.max_lines_per_process, settings.kernel.max_sockets);
     let accounts = outputs.accounts();
     let vitals = metrics::serve(listener, accounts, kernel.tables, &hooks)?;
+    #[cfg(feature = "history")]
+    if let (Some(vitals), Some(keeper)) = (&vitals, &keeper) {
+        vitals.set_history(keeper.lost());
+    }
     let reporter = Reporter::start(
         outputs,
         gate,

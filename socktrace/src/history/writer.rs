@@ -41,6 +41,7 @@ pub struct Writer {
     queue: SyncSender<Past>,
     thread: JoinHandle<()>,
     dropped: Arc<AtomicU64>,
+    lost: Arc<AtomicU64>,
     pace: Pace,
 }
 
@@ -62,7 +63,7 @@ impl Writer {
             tell(&put_aside(path, &aside));
         }
         let (queue, findings) = sync_channel(QUEUE);
-        let dropped = Arc::new(AtomicU64::new(0));
+        let (dropped, lost) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
         let keeper = Keeper {
             store: Some(store),
             path: path.to_owned(),
@@ -71,6 +72,7 @@ impl Writer {
             pace,
             tell,
             dropped: Arc::clone(&dropped),
+            lost: Arc::clone(&lost),
             unwritten: 0,
             failing: false,
             told: None,
@@ -86,8 +88,15 @@ impl Writer {
             queue,
             thread,
             dropped,
+            lost,
             pace,
         })
+    }
+
+    /// How many changes could not be kept so far.
+    #[must_use]
+    pub fn lost(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.lost)
     }
 
     /// Keeps a finding; whoever is live is not held up.
@@ -123,6 +132,8 @@ struct Keeper<T> {
     pace: Pace,
     tell: T,
     dropped: Arc<AtomicU64>,
+    /// All changes that could not be kept.
+    lost: Arc<AtomicU64>,
     /// Changes that could not be written and are not yet in the database's own account.
     unwritten: u64,
     failing: bool,
@@ -170,17 +181,27 @@ impl<T: Fn(&str)> Keeper<T> {
         }
     }
 
+    /// So many changes are not kept.
+    fn lose(&mut self, changes: u64) {
+        self.unwritten += changes;
+        self.lost.fetch_add(changes, Ordering::Relaxed);
+    }
+
     fn write(&mut self, batch: &[Past], now: WallMicros) {
         let dropped = self.dropped.swap(0, Ordering::Relaxed);
-        self.unwritten += dropped;
+        self.lose(dropped);
         let Some(store) = &mut self.store else {
-            self.unwritten += batch.len() as u64;
+            self.lose(batch.len() as u64);
             return;
         };
-        let mut result = store.write(batch, now).map_err(|(error, left)| {
-            self.unwritten += left as u64;
+        let written = store.write(batch, now);
+        let mut result = written.map_err(|(error, left)| {
+            self.lose(left as u64);
             error
         });
+        let Some(store) = &mut self.store else {
+            return;
+        };
         if result.is_ok() && self.unwritten > 0 {
             result = store.lose(self.unwritten);
             if result.is_ok() {

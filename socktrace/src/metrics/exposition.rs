@@ -114,6 +114,10 @@ impl Page {
         ] {
             gauge(to, (name, help), None, Some(value))?;
         }
+        if let Some(lost) = self.vitals.history_lost() {
+            let help = "Changes of findings that the history could not keep";
+            counter(to, ("history_lost", help), lost)?;
+        }
         let lost = |place| self.counted.lost.get(&place).copied().unwrap_or(0);
         counter(
             to,

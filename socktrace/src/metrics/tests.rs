@@ -106,6 +106,8 @@ fn the_page_tells_what_was_entered() {
         longest_pause: Duration::from_micros(2500),
     };
     served.vitals.tick(clock::System.boot(), counted);
+    assert!(!served.page().contains("history"));
+    served.vitals.set_history(Arc::new(12.into()));
     served.sinks[0].delivered(8);
     let dropped = Batch::of(Class::StateChange, &b"line\n".repeat(9)).tally();
     served.sinks[1].drops(Outcome::SpoolFull, dropped, "full");
@@ -125,6 +127,7 @@ fn the_page_tells_what_was_entered() {
         "socktrace_ringbuf_events_lost_total 3",
         "socktrace_events_lost_total{place=\"decode\"} 4",
         "socktrace_events_lost_total{place=\"tracker\"} 0",
+        "socktrace_history_lost_total 12",
         "socktrace_bpf_map_entries{map=\"suspects\"} 12",
         "socktrace_bpf_map_max_entries{map=\"suspects\"} 100",
         "socktrace_sink_events_total{sink=\"stdout\",result=\"delivered\"} 8",

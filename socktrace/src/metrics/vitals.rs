@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::Leaks;
@@ -20,6 +20,7 @@ pub struct Vitals {
     counted: Mutex<Counted>,
     leaks: Mutex<Arc<Leaks>>,
     sinks: Mutex<Vec<(String, Arc<Account>)>>,
+    history: OnceLock<Arc<AtomicU64>>,
 }
 
 /// What whoever reads the kernel has counted.
@@ -49,7 +50,20 @@ impl Vitals {
             counted: Mutex::default(),
             leaks: Mutex::default(),
             sinks: Mutex::default(),
+            history: OnceLock::new(),
         }
+    }
+
+    /// There is a history, and this is where it counts what it could not keep. The first one counts.
+    pub fn set_history(&self, lost: Arc<AtomicU64>) {
+        let _ = self.history.set(lost);
+    }
+
+    /// How many changes of findings the history could not keep; `None` if there is none.
+    #[must_use]
+    pub fn history_lost(&self) -> Option<u64> {
+        let lost = self.history.get()?;
+        Some(lost.load(Ordering::Relaxed))
     }
 
     /// Whoever reads the kernel is at work, and has come to this.

@@ -55,8 +55,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// At the end there is no time for long pauses.
 const LAST_PAUSE: Duration = Duration::from_millis(100);
 
-/// A counterpart that comes and goes is told of once in so long. Its account has every change.
-const QUIET: Duration = Duration::from_mins(1);
+/// A sink whose troubles come and go is told of once in so long. Its account has every change.
+pub(super) const QUIET: Duration = Duration::from_mins(1);
 
 /// A sink that does not give up.
 pub(super) struct Courier<T> {

@@ -7,7 +7,9 @@ use std::thread;
 use std::time::Duration;
 
 use super::batch::{Batch, Class, Tally, lines_within};
+use super::courier::QUIET;
 use super::{Account, Board, Outcome, Report, Sink, SinkError, WhenFull};
+use crate::clock;
 
 /// Bytes that may wait for a sink: some 4000 findings.
 const CAPACITY: usize = 4 * 1024 * 1024;
@@ -53,8 +55,10 @@ struct State {
     over: Option<Over>,
     /// Lines dropped since the queue became full.
     dropping: Option<Tally>,
-    /// Lines lost since writing began to fail.
-    failing: Option<u64>,
+    /// Lines lost since writing began to fail, and whether that was told.
+    failing: Option<(u64, bool)>,
+    /// When a failure was told last, on the monotonic clock in nanoseconds.
+    told: Option<u64>,
     lost: u64,
     news: Vec<Report>,
 }
@@ -271,7 +275,7 @@ impl State {
         let all = mem::take(&mut self.writing);
         match result {
             Ok(()) => {
-                if let Some(lines) = self.failing.take() {
+                if let Some((lines, true)) = self.failing.take() {
                     self.news.push(Report::Recovered {
                         name: name.to_owned(),
                         lines,
@@ -293,10 +297,15 @@ impl State {
                     all
                 };
                 self.lost += lines;
-                if let Some(lost) = &mut self.failing {
-                    *lost += lines;
-                } else {
-                    self.failing = Some(lines);
+                let now = clock::monotonic_ns();
+                let (lost, is_told) = self.failing.get_or_insert((0, false));
+                *lost += lines;
+                let is_quiet = self
+                    .told
+                    .is_some_and(|told| Duration::from_nanos(now.saturating_sub(told)) < QUIET);
+                if !*is_told && !is_quiet {
+                    *is_told = true;
+                    self.told = Some(now);
                     self.news.push(Report::Failed(error));
                 }
                 true

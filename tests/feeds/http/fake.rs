@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use socktrace_tests::wait::{SOON, until};
 
-use super::server::{Reply, Request, Server};
+use super::server::{Reply, Request, Server, Wrap};
 
 /// An event as a counterpart has understood it.
 #[derive(Clone, Debug)]
@@ -76,6 +76,19 @@ impl Fake {
         }));
         let handler = handler(dialect, Arc::clone(&state));
         let server = Server::start(handler);
+        Self {
+            dialect,
+            state,
+            address: server.address,
+            server: Some(server),
+        }
+    }
+
+    /// One that is well, and whose connections are made into something else first.
+    pub(crate) fn behind(dialect: Dialect, wrap: Arc<Wrap>) -> Self {
+        let state = Arc::new(Mutex::new(State::default()));
+        let handler = handler(dialect, Arc::clone(&state));
+        let server = Server::start_wrapped(([127, 0, 0, 1], 0).into(), handler, wrap);
         Self {
             dialect,
             state,

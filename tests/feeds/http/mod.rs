@@ -2,7 +2,7 @@
 //!
 //! * [`server`]: HTTP/1.1 on loopback; [`fake`]: counterparts that take events and do things wrong.
 //! * [`outage`]: every sort of counterpart goes and comes back under load.
-//! * [`hostile`]: counterparts that mean harm.
+//! * [`hostile`]: counterparts that mean harm; [`secure`]: certificates and tokens.
 //! * [`otlp`], [`elastic`], [`splunk`], [`loki`], [`webhook`]: what each wants, and what it may refuse.
 //! * [`collector`]: one of OTLP that is not ours.
 
@@ -13,6 +13,7 @@ mod hostile;
 mod loki;
 mod otlp;
 mod outage;
+mod secure;
 mod server;
 mod splunk;
 mod webhook;
@@ -71,6 +72,11 @@ fn check_survives(dialect: Dialect) {
         Fault::Lie(Reply::Half(200, b"{\"items\":[".to_vec())),
     ];
     check_with(dialect, "", faults, &["503"]);
+}
+
+/// A receiver of webhooks that is well.
+pub(crate) fn webhook() -> Fake {
+    Fake::new(webhook::WEBHOOK, vec![])
 }
 
 /// What a stored recording prints.

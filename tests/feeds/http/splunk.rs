@@ -19,7 +19,7 @@ fn told(status: u16, code: u32, text: &str) -> Reply {
     Reply::json(status, &format!("{{\"text\":\"{text}\",\"code\":{code}}}"))
 }
 
-fn envelopes(request: &Request) -> Vec<Event> {
+pub(super) fn envelopes(request: &Request) -> Vec<Event> {
     assert_eq!(request.path, "/services/collector/event");
     assert_eq!(request.header("content-type"), Some("application/json"));
     let stream = serde_json::Deserializer::from_slice(&request.body).into_iter::<Value>();

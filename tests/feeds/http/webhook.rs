@@ -36,7 +36,7 @@ fn common(request: &Request, content_type: &str) {
     );
 }
 
-fn ndjson(request: &Request) -> Vec<Event> {
+pub(super) fn ndjson(request: &Request) -> Vec<Event> {
     common(request, "application/x-ndjson");
     assert_eq!(request.body.last(), Some(&b'\n'));
     let lines = request.body.split(|byte| *byte == b'\n');

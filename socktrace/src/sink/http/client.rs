@@ -1,7 +1,7 @@
 //! A client of HTTP/1.1 for counterparts that are not trusted: everything they do is bounded in time and size.
 
 use std::fs;
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -11,6 +11,7 @@ use ureq::config::AutoHeaderValue;
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig, TlsProvider};
 use ureq::{Agent, http};
 
+use super::super::syslog::tls::Stream;
 use super::super::target::TlsTarget;
 use super::super::tls::{self, in_words};
 use super::resolver::Lookup;
@@ -72,14 +73,42 @@ impl Client {
             self.agent.insert(agent)
         };
         let posted = post(agent, url, headers, body, most);
+        let is_direct = agent.config().proxy().is_none();
         if posted
             .as_ref()
             .map_or(true, |answer| answer.broken.is_some())
         {
             self.agent = None;
         }
-        posted
+        posted.map_err(|error| {
+            let said = (self.secure && is_direct && is_broken(&error))
+                .then(|| objection(url, &self.tls))
+                .flatten();
+            said.unwrap_or_else(|| phrase(&error))
+        })
     }
+}
+
+/// Whether the counterpart has ended the connection without an answer.
+fn is_broken(error: &ureq::Error) -> bool {
+    use ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    let kinds = [
+        BrokenPipe,
+        ConnectionAborted,
+        ConnectionReset,
+        UnexpectedEof,
+    ];
+    matches!(error, ureq::Error::Io(error) if kinds.contains(&error.kind()))
+}
+
+/// What stands in the way of TLS, in words (see [`Stream::objection`]).
+fn objection(url: &str, options: &TlsTarget) -> Option<String> {
+    let url: http::Uri = url.parse().ok()?;
+    let host = url.host()?;
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    Stream::objection(bare.unwrap_or(host), url.port_u16().unwrap_or(443), options)
 }
 
 fn post(
@@ -88,12 +117,12 @@ fn post(
     headers: &[(&str, &str)],
     body: &[u8],
     most: usize,
-) -> Result<Answer, String> {
+) -> Result<Answer, ureq::Error> {
     let mut request = agent.post(url);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let response = request.send(body).map_err(|error| phrase(&error))?;
+    let response = request.send(body)?;
     let (head, body) = response.into_parts();
     let text = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
     let content_type = text(http::header::CONTENT_TYPE).unwrap_or_default();

@@ -19,7 +19,8 @@ use rskafka::record::Record;
 
 use super::courier::{Refusal, Transport, lines};
 use super::runtime::{Loop, later};
-use super::target::{KafkaLogin, KafkaTarget, SaslMechanism};
+use super::syslog::tls::Stream;
+use super::target::{KafkaLogin, KafkaTarget, SaslMechanism, TlsTarget};
 use super::{LARGE_STACK, PATIENCE, tls};
 use crate::clock::{self, Clock as _};
 use crate::schema::Glance;
@@ -117,7 +118,10 @@ impl Topic {
         if let Some(login) = &target.login {
             builder = builder.sasl_config(sasl(login)?);
         }
-        let client = builder.build().await.map_err(|e| refused(&e))?;
+        let client = builder.build().await.map_err(|error| {
+            let said = target.tls.as_ref().and_then(|tls| objection(target, tls));
+            said.map_or_else(|| refused(&error), |said| later(&said))
+        })?;
         let topics = client.list_topics().await.map_err(|e| refused(&e))?;
         let found = topics.into_iter().find(|topic| topic.name == target.topic);
         let Some(topic) = found.filter(|topic| !topic.partitions.is_empty()) else {
@@ -238,5 +242,18 @@ fn refused(error: &Error) -> Refusal {
     if let Error::ServerError { protocol_error, .. } = error {
         return later(&format!("the broker says {protocol_error:?}"));
     }
-    later(&tls::innermost(error))
+    let words = tls::innermost(error);
+    // The client tells first how often it has tried.
+    later(words.rsplit("Source: ").next().unwrap_or(&words))
+}
+
+/// What stands in the way of TLS with the first broker that has something against it.
+fn objection(target: &KafkaTarget, options: &TlsTarget) -> Option<String> {
+    target.brokers.iter().find_map(|broker| {
+        let (host, port) = broker.rsplit_once(':')?;
+        let bare = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'));
+        Stream::objection(bare.unwrap_or(host), port.parse().ok()?, options)
+    })
 }

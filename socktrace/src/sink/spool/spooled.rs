@@ -109,8 +109,9 @@ impl Sink for Spooled {
         let appended = spool.append(batch);
         let account = Arc::clone(self.board.account());
         account.set_spooled(spool.waiting(), spool.size());
-        // Earlier is too early: a segment's room is soon used up again.
-        let has_room = spool.waiting() <= spool.size() / 2;
+        // Earlier is too early: a segment's room is soon used up again. And it may be the disk that is full.
+        let is_whole = appended.failed.is_none() && appended.dropped == Tally::default();
+        let has_room = is_whole && spool.waiting() <= spool.size() / 2;
         drop(spool);
         self.shared.appended.notify_all();
         self.note_dropped(appended.dropped, has_room);

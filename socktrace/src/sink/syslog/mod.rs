@@ -4,7 +4,7 @@
 //! a message (RFC 5426), or octet counting on a stream (RFC 6587 §3.4.1, RFC 5425 §4.3).
 
 #[cfg(feature = "tls")]
-mod tls;
+pub(super) mod tls;
 
 use std::io::{self, ErrorKind, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs, UdpSocket};
@@ -153,6 +153,11 @@ fn connect_tcp(host: &str, port: u16) -> io::Result<TcpStream> {
     let mut failed = None;
     for address in (host, port).to_socket_addrs()? {
         match TcpStream::connect_timeout(&address, PATIENCE) {
+            // Where nobody listens at a port that connections are given, one may come to itself, which would
+            // confirm everything.
+            Ok(stream) if stream.local_addr()? == stream.peer_addr()? => {
+                failed = Some(ErrorKind::ConnectionRefused.into());
+            }
             Ok(stream) => {
                 stream.set_write_timeout(Some(PATIENCE))?;
                 stream.set_nodelay(true)?;

@@ -16,14 +16,18 @@ use crate::clock;
 const GRACE: Duration = Duration::from_millis(300);
 
 /// A connection after its handshake.
-pub(super) struct Stream {
+pub(in super::super) struct Stream {
     tls: ClientConnection,
     tcp: TcpStream,
 }
 
 impl Stream {
     /// Does the handshake over `tcp` with the server, which has to be called `host`.
-    pub(super) fn connect(tcp: TcpStream, host: &str, options: &TlsTarget) -> io::Result<Self> {
+    pub(in super::super) fn connect(
+        tcp: TcpStream,
+        host: &str,
+        options: &TlsTarget,
+    ) -> io::Result<Self> {
         let config = tls::client_config(options)?;
         let name = tls::server_name(host)?;
         let tls = ClientConnection::new(config, name).map_err(io::Error::other)?;
@@ -34,6 +38,22 @@ impl Stream {
         }
         stream.wait_accepted()?;
         Ok(stream)
+    }
+
+    /// What stands in the way of a connection with TLS, in words; `None` if nothing does, or if it is not TLS.
+    ///
+    /// In TLS 1.3 a server looks at our certificate after the handshake: what is on its way then breaks before
+    /// what the server says is read, and other clients tell nothing but that. So a handshake is made once more,
+    /// and listened to.
+    #[cfg(any(feature = "http", feature = "kafka"))]
+    pub(in super::super) fn objection(
+        host: &str,
+        port: u16,
+        options: &TlsTarget,
+    ) -> Option<String> {
+        let tcp = super::connect_tcp(host, port).ok()?;
+        let refused = Self::connect(tcp, host, options).err()?;
+        (refused.kind() == ErrorKind::Other).then(|| refused.to_string())
     }
 
     /// Writes all of it and waits until the other machine has confirmed every byte.
