@@ -54,7 +54,7 @@ fn since_the_last_byte(stage: &Stage, leak: &Leak, line: &Line) {
         stretched(EXACT)
     };
     assert!(
-        age <= truth + EXACT && truth <= age + less + stretched(EXACT),
+        age <= truth + stretched(EXACT) && truth <= age + less + stretched(EXACT),
         "told to be idle for {age:?}, is for {truth:?}: {}",
         line.raw
     );
