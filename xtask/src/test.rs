@@ -1,7 +1,8 @@
 //! `cargo xtask test`: everything that has to pass, in the order in which it is likely to fail.
 //!
 //! The virtual machines come last. Under emulation they take longest, so every case runs on one rung of hooks
-//! of each kernel, and the cases about hooks on one other; `cargo xtask vm` runs every case on every rung.
+//! of the oldest and the newest kernel, and the cases about hooks on one other, and on two of the kernels in
+//! between; `cargo xtask vm` runs every case on every rung.
 //!
 //! The first failing step ends it; the table at the end says which, and which steps were not reached.
 

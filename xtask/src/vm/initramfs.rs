@@ -93,10 +93,11 @@ fn init(rungs: &[String], breadth: Breadth) -> String {
     } else {
         rungs.join(" ")
     };
-    // Every case runs on the first rung, which is the one that the agent chooses itself.
-    let later = match breadth {
-        Breadth::Full => "all",
-        Breadth::Chosen => "hooks",
+    // The first rung is the one that the agent chooses itself.
+    let (first, later) = match breadth {
+        Breadth::Full => ("all", "all"),
+        Breadth::Chosen => ("all", "hooks"),
+        Breadth::Hooks => ("hooks", "hooks"),
     };
     // A machine under emulation is slow, and the tests' deadlines know a factor for that.
     format!(
@@ -124,7 +125,7 @@ for word in $(cat /proc/cmdline); do
     case "$word" in socktrace_slow=*) export SOCKTRACE_TEST_SLOW="${{word#*=}}";; esac
 done
 rungs="{rungs}" || echo "{NO_RUNGS}"
-cases=all
+cases={first}
 for rung in $rungs; do
     /socktrace/kernel --rung "$rung" --cases "$cases"
     echo "{RUNG_ENDED} $rung $?"

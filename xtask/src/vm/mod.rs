@@ -25,17 +25,24 @@ use self::guest::Guest;
 use self::machine::Report;
 use crate::{setup, shell};
 
-/// The kernels of the matrix, if none is named, each with the rungs that a test of everything takes: the one
-/// that the agent chooses there, and one other, so that each rung runs on one kernel at least.
-const MATRIX: [(&str, [&str; 2]); 4] = [
-    ("5.10", ["auto", "tracepoint"]),
-    ("6.1", ["auto", "cgroup"]),
-    ("6.12", ["auto", "minimal"]),
-    ("7.3", ["auto", "trampoline"]),
+/// The kernels of the matrix, if none is named, each with what a test of everything takes: the rung that the
+/// agent chooses there, and one other, so that each rung runs on one kernel at least. Every case runs on the oldest
+/// and the newest kernel, and on this machine's; an emulated machine takes minutes for that.
+const MATRIX: [(&str, [&str; 2], Breadth); 4] = [
+    ("5.10", ["auto", "tracepoint"], Breadth::Chosen),
+    ("6.1", ["auto", "cgroup"], Breadth::Hooks),
+    ("6.12", ["auto", "minimal"], Breadth::Hooks),
+    ("7.3", ["auto", "trampoline"], Breadth::Chosen),
 ];
 
-/// A kernel, and the rungs to test on it; all that it offers, if none is named.
-type Order = (String, Vec<String>);
+/// What to test on a kernel.
+#[derive(Debug)]
+struct Order {
+    version: String,
+    /// All that it offers, if none is named.
+    rungs: Vec<String>,
+    breadth: Breadth,
+}
 
 /// How many machines run side by side. Each has two processors; more than two would slow each other down
 /// until deadlines in the guests pass.
@@ -57,6 +64,8 @@ pub(crate) enum Breadth {
     Full,
     /// Every case on the rung that the agent chooses; on the others the cases about hooks.
     Chosen,
+    /// The cases about hooks.
+    Hooks,
 }
 
 impl Breadth {
@@ -66,32 +75,36 @@ impl Breadth {
     }
 }
 
-/// The matrix as a part of all tests, where time is short: on each kernel every case on the rung that the agent
-/// chooses, and the cases about hooks on another.
+/// The matrix as a part of all tests, where time is short: [`MATRIX`].
 pub(crate) fn test() -> Result<()> {
     if !cfg!(target_arch = "x86_64") {
         eprintln!("vm: NOT TESTED: the virtual machines are x86-64 ones, and this machine is not");
         return Ok(());
     }
-    let order = |(version, rungs): (&str, [&str; 2])| -> Order {
-        (version.to_owned(), rungs.map(String::from).to_vec())
-    };
-    run(&MATRIX.map(order), Breadth::Chosen)
+    run(&MATRIX.map(|(version, rungs, breadth)| Order {
+        version: version.to_owned(),
+        rungs: rungs.map(String::from).to_vec(),
+        breadth,
+    }))
 }
 
 /// Runs the kernel tests on each of `versions`, or on all kernels of the matrix, on the rungs named, or else on
 /// all that a kernel offers.
 pub(crate) fn command(versions: &[String], rungs: &[String], breadth: Breadth) -> Result<()> {
-    let all = MATRIX.map(|(version, _)| version.to_owned());
+    let all = MATRIX.map(|(version, ..)| version.to_owned());
     let versions = if versions.is_empty() { &all } else { versions };
     let orders: Vec<Order> = versions
         .iter()
-        .map(|version| (version.clone(), rungs.to_vec()))
+        .map(|version| Order {
+            version: version.clone(),
+            rungs: rungs.to_vec(),
+            breadth,
+        })
         .collect();
-    run(&orders, breadth)
+    run(&orders)
 }
 
-fn run(orders: &[Order], breadth: Breadth) -> Result<()> {
+fn run(orders: &[Order]) -> Result<()> {
     setup::tests()?;
     ensure!(
         cfg!(target_arch = "x86_64"),
@@ -113,12 +126,13 @@ fn run(orders: &[Order], breadth: Breadth) -> Result<()> {
                         waiting.pop_back()
                     }
                 };
-                while let Some((version, rungs)) = next() {
-                    let report = one(version, rungs, breadth, &guest);
+                while let Some(order) = next() {
+                    let report = one(order, &guest);
+                    let version = order.version.as_str();
                     if let Err(error) = &report {
                         eprintln!("vm: {version}: {error:#}");
                     }
-                    locked(&reports).push((version.as_str(), report));
+                    locked(&reports).push((version, report));
                 }
             });
         }
@@ -126,11 +140,12 @@ fn run(orders: &[Order], breadth: Breadth) -> Result<()> {
     summarise(orders, &locked(&reports))
 }
 
-fn one(version: &str, rungs: &[String], breadth: Breadth, guest: &Guest) -> Result<Report> {
+fn one(order: &Order, guest: &Guest) -> Result<Report> {
+    let version = order.version.as_str();
     let kernel = kernels::find(version).with_context(|| format!("no kernel {version}"))?;
     let folder = shell::target().join("vm").join(version);
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let image = initramfs::build(&folder, guest, &kernel, rungs, breadth)?;
+    let image = initramfs::build(&folder, guest, &kernel, &order.rungs, order.breadth)?;
     machine::run(version, &kernel, &image)
 }
 
@@ -138,7 +153,7 @@ fn one(version: &str, rungs: &[String], breadth: Breadth, guest: &Guest) -> Resu
 fn summarise(orders: &[Order], reports: &[(&str, Result<Report>)]) -> Result<()> {
     eprintln!("\nkernel    rung           passed  failed  ignored    time");
     let mut failed = 0;
-    for (version, _) in orders {
+    for Order { version, .. } in orders {
         let report = reports
             .iter()
             .find(|(of, _)| of == version)
