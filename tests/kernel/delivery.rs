@@ -2,18 +2,23 @@
 //! collector is away.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::ffi::CString;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
 use socktrace_tests::child::Signal;
-use socktrace_tests::http::free_port;
+use socktrace_tests::http::{free_port, get};
 use socktrace_tests::json::{has, text};
 use socktrace_tests::spool;
 use socktrace_tests::wait::{SOON, now, until};
+use socktrace_tests::workload::{Program, Workload};
 
 use crate::Case;
 use crate::expect::FOUND;
@@ -21,7 +26,10 @@ use crate::lines::mentions;
 use crate::restarts;
 use crate::stage::Stage;
 
-pub(crate) const CASES: &[Case] = &[("delivery::outlives_sigkill", outlives_sigkill)];
+pub(crate) const CASES: &[Case] = &[
+    ("delivery::outlives_sigkill", outlives_sigkill),
+    ("delivery::disk_full", disk_full),
+];
 
 /// A collector of syslog over TCP with octet counting.
 #[derive(Default)]
@@ -167,4 +175,143 @@ fn outlives_sigkill(stage: &Stage) {
         let names: BTreeSet<_> = received.iter().filter(of_it).map(self::leak).collect();
         assert_eq!(names, BTreeSet::from([leak.clone()]), "{kind}");
     }
+}
+
+/// A file system of a few pages.
+struct Tiny(PathBuf);
+
+impl Tiny {
+    fn mount(path: PathBuf) -> Self {
+        fs::create_dir(&path).expect("a folder");
+        let to = c_path(&path);
+        // SAFETY: all texts end with NUL.
+        let failed = unsafe {
+            libc::mount(
+                c"tmpfs".as_ptr(),
+                to.as_ptr(),
+                c"tmpfs".as_ptr(),
+                0,
+                c"size=512k".as_ptr().cast(),
+            )
+        };
+        assert_eq!(failed, 0, "mount: {}", std::io::Error::last_os_error());
+        Self(path)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Uses up what is left.
+    fn fill(&self) {
+        let mut file = fs::File::create(self.path("ballast")).expect("a file");
+        while file.write_all(&[0; 4096]).is_ok() {}
+    }
+
+    fn make_room(&self) {
+        fs::remove_file(self.path("ballast")).expect("the file");
+    }
+}
+
+impl Drop for Tiny {
+    fn drop(&mut self) {
+        let mounted = c_path(&self.0);
+        // SAFETY: the path ends with NUL.
+        unsafe { libc::umount2(mounted.as_ptr(), libc::MNT_DETACH) };
+    }
+}
+
+fn c_path(path: &Path) -> CString {
+    CString::new(path.as_os_str().as_bytes()).expect("a path")
+}
+
+/// A file and a spool have no room any more: each is told once, `/readyz` and the metrics say so, and nothing else is
+/// lost. When there is room again all goes on.
+fn disk_full(stage: &Stage) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let disk = Tiny::mount(folder.path().join("disk"));
+    let (file, spool) = (disk.path("events.json"), disk.path("spool"));
+    let (port, nobody) = (free_port(), free_port());
+    let address = format!("127.0.0.1:{port}");
+    let syslog = format!("syslog+tcp://127.0.0.1:{nobody}?spool={}", spool.display());
+    let outputs = ["-", file.to_str().expect("a name"), &syslog];
+    let mut args = vec!["--metrics-listen", &address];
+    args.extend(outputs.iter().flat_map(|output| ["--output", *output]));
+    let agent = stage.agent("run", &args);
+    let sample = |sample: &str| {
+        let page = get(port, "/metrics", "*/*").expect("a page").body;
+        let value = page
+            .lines()
+            .find_map(|line| line.strip_prefix(sample)?.trim().parse().ok());
+        value.unwrap_or(0.0)
+    };
+    // The first line waits in the spool, since nobody is there to take it.
+    let is_away = || sample("socktrace_sink_spool_bytes{sink=\"syslog\"}") > 0.0;
+    assert!(until(FOUND, || is_away()
+        && sample("socktrace_sink_up{sink=\"syslog\"}") < 0.5));
+    disk.fill();
+    let failed = |sink: &str| {
+        sample(&format!(
+            "socktrace_sink_events_total{{sink=\"{sink}\",result=\"failed\"}}"
+        ))
+    };
+    let mut workloads: Vec<_> = (0..2)
+        .map(|_| Workload::start(Program::C("many_leaks"), &["40"]))
+        .collect();
+    let both = until(FOUND * 3, || failed("file") > 1.0 && failed("syslog") > 1.0);
+    assert!(both, "{} {}", failed("file"), failed("syslog"));
+    for sink in ["file", "syslog"] {
+        assert!(
+            sample(&format!("socktrace_sink_up{{sink=\"{sink}\"}}")) < 0.5,
+            "{sink}"
+        );
+    }
+    let answer = get(port, "/readyz", "*/*").expect("an answer");
+    let ready = answer.body;
+    let state: Value = serde_json::from_str(&ready).expect("JSON");
+    assert_eq!(
+        (answer.status, text(&state, "status")),
+        (503, "not_ready"),
+        "{ready}"
+    );
+    for at in [1, 2] {
+        let reason = text(&state["sinks"][at], "losing.failed.reason");
+        assert!(reason.contains("No space left on device"), "{ready}");
+    }
+    // Standard error has one line of each trouble. It is written when there is something else to tell.
+    workloads.push(Workload::start(Program::C("many_leaks"), &["5"]));
+    let told = |what: &str| {
+        let stderr = agent.stderr();
+        stderr.lines().filter(|line| line.contains(what)).count()
+    };
+    let of_file = format!(
+        "cannot write to {}: No space left on device",
+        file.display()
+    );
+    let of_spool = format!("cannot write to the spool of syslog+tcp://127.0.0.1:{nobody}");
+    let troubles = ["trying again", &of_file, &of_spool];
+    let once = || troubles.iter().all(|trouble| told(trouble) == 1);
+    assert!(until(FOUND * 3, once), "{}", agent.stderr());
+
+    disk.make_room();
+    workloads.clear();
+    assert!(
+        until(FOUND * 3, || told("works again") == 2),
+        "{}",
+        agent.stderr()
+    );
+    assert!(until(FOUND, || sample("socktrace_sink_up{sink=\"file\"}") > 0.5));
+    agent.kill();
+    // A line that had no room to its end spoils none but itself.
+    let written = fs::read_to_string(&file).expect("the file");
+    let begin = "{\"@timestamp\"";
+    for line in written.lines() {
+        let is_one = line.matches(begin).count() <= 1;
+        assert!(
+            is_one && (line.starts_with(begin) || begin.starts_with(line)),
+            "{line}"
+        );
+    }
+    let is_whole = |line: &&str| serde_json::from_str::<Value>(line).is_ok();
+    assert!(written.lines().filter(is_whole).count() > 1, "{written}");
 }
