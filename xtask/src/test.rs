@@ -107,25 +107,26 @@ fn seconds(time: Duration) -> String {
     format!("{:.1} s", time.as_secs_f64())
 }
 
-/// Unit and property tests, with everything and with as little as can be. They are built as what is tested is,
-/// so that its hundreds of dependencies are built once.
+/// Unit and property tests, with everything and with as little as can be.
 fn unit() -> Result<()> {
     let all: [&[&str]; 2] = [
         &[
-            "--package",
-            "socktrace",
-            "--package",
-            "socktrace-common",
+            "--workspace",
+            "--exclude",
+            "socktrace-tests",
             "--features",
             "socktrace/full",
         ],
         &["--package", "socktrace", "--no-default-features"],
     ];
     for which in all {
-        shell::run(build::tested_cargo("test").arg("--quiet").args(which))?;
+        shell::run(
+            shell::cargo()
+                .args(["test", "--locked", "--quiet"])
+                .args(which),
+        )?;
     }
-    // Those of the tools, which are built already, as they are.
-    shell::run(shell::cargo().args(["test", "--locked", "--quiet", "--package", "xtask"]))
+    Ok(())
 }
 
 /// Black-box tests that need no kernel: arguments, exit statuses, files, signals.
@@ -168,9 +169,12 @@ fn kernel() -> Result<()> {
 }
 
 fn black_box(socktrace: &PathBuf) -> Command {
-    let mut cargo = build::tested_cargo("test");
-    cargo
-        .env("SOCKTRACE_BIN", socktrace)
-        .args(["--package", "socktrace-tests"]);
+    let mut cargo = shell::cargo();
+    cargo.env("SOCKTRACE_BIN", socktrace).args([
+        "test",
+        "--locked",
+        "--package",
+        "socktrace-tests",
+    ]);
     cargo
 }
