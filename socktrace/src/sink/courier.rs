@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::board::Board;
 use super::line::count_lines;
+use super::seldom::Seldom;
 use super::{Report, Sink, SinkError};
 use crate::clock;
 
@@ -55,15 +56,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// At the end there is no time for long pauses.
 const LAST_PAUSE: Duration = Duration::from_millis(100);
 
-/// A sink whose troubles come and go is told of once in so long. Its account has every change.
-pub(super) const QUIET: Duration = Duration::from_mins(1);
-
 /// A sink that does not give up.
 pub(super) struct Courier<T> {
     transport: T,
     board: Arc<Board>,
-    /// When it was told last that the counterpart is away, on the monotonic clock in nanoseconds.
-    told: Option<u64>,
+    /// Of the counterpart being away.
+    seldom: Seldom,
 }
 
 impl<T: Transport> Courier<T> {
@@ -71,7 +69,7 @@ impl<T: Transport> Courier<T> {
         Self {
             transport,
             board: Arc::default(),
-            told: None,
+            seldom: Seldom::default(),
         }
     }
 
@@ -87,18 +85,14 @@ impl<T: Transport> Courier<T> {
 
     /// Tells that the counterpart is away, unless that was told a short while ago; whether it did.
     fn tell_away(&mut self, reason: String) -> bool {
-        let now = clock::monotonic_ns();
-        let quiet = self
-            .told
-            .is_some_and(|told| Duration::from_nanos(now.saturating_sub(told)) < QUIET);
-        if !quiet {
-            self.told = Some(now);
+        let tells = self.seldom.tells();
+        if tells {
             self.board.post(Report::Away {
                 name: self.transport.name().to_owned(),
                 reason,
             });
         }
-        !quiet
+        tells
     }
 
     /// Delivers one piece; lines that will never be taken, and why.

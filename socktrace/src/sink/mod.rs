@@ -5,6 +5,7 @@
 //! * `http`: collectors and other counterparts that speak HTTP.
 //! * `courier`: delivery to counterparts that may be away; [`Board`]: what it tells meanwhile;
 //!   [`Account`]: what became of its lines.
+//! * `seldom`: how often troubles are told.
 //! * `spool`: lines on disk until they were taken.
 //! * [`Batch`]: lines on their way, each of a [`Class`] that says what goes first where there is no room.
 //! * [`Sink`]: something that takes batches of lines; [`LineSink`] is one over any writer.
@@ -29,6 +30,7 @@ mod open;
 mod queue;
 #[cfg(any(feature = "kafka", feature = "nats"))]
 mod runtime;
+mod seldom;
 mod sinks;
 mod spool;
 mod syslog;

@@ -7,9 +7,8 @@ use std::thread;
 use std::time::Duration;
 
 use super::batch::{Batch, Class, Tally, lines_within};
-use super::courier::QUIET;
+use super::seldom::Seldom;
 use super::{Account, Board, Outcome, Report, Sink, SinkError, WhenFull};
-use crate::clock;
 
 /// Bytes that may wait for a sink: some 4000 findings.
 const CAPACITY: usize = 4 * 1024 * 1024;
@@ -57,8 +56,8 @@ struct State {
     dropping: Option<Tally>,
     /// Lines lost since writing began to fail, and whether that was told.
     failing: Option<(u64, bool)>,
-    /// When a failure was told last, on the monotonic clock in nanoseconds.
-    told: Option<u64>,
+    /// Of failures.
+    seldom: Seldom,
     lost: u64,
     news: Vec<Report>,
 }
@@ -297,15 +296,10 @@ impl State {
                     all
                 };
                 self.lost += lines;
-                let now = clock::monotonic_ns();
                 let (lost, is_told) = self.failing.get_or_insert((0, false));
                 *lost += lines;
-                let is_quiet = self
-                    .told
-                    .is_some_and(|told| Duration::from_nanos(now.saturating_sub(told)) < QUIET);
-                if !*is_told && !is_quiet {
+                if !*is_told && self.seldom.tells() {
                     *is_told = true;
-                    self.told = Some(now);
                     self.news.push(Report::Failed(error));
                 }
                 true
