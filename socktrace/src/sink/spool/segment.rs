@@ -124,13 +124,12 @@ pub(super) fn size_of(bytes: &[u8]) -> u64 {
 
 /// Length, checksum and number.
 fn header(file: &File, offset: u64) -> io::Result<(u32, u32, u64)> {
-    let (mut length, mut checksum, mut number) = ([0; 4], [0; 4], [0; 8]);
-    file.read_exact_at(&mut length, offset)?;
-    file.read_exact_at(&mut checksum, offset + 4)?;
-    file.read_exact_at(&mut number, offset + 8)?;
+    let mut bytes = [0; 16];
+    file.read_exact_at(&mut bytes, offset)?;
+    let [l0, l1, l2, l3, c0, c1, c2, c3, number @ ..] = bytes;
     Ok((
-        u32::from_le_bytes(length),
-        u32::from_le_bytes(checksum),
+        u32::from_le_bytes([l0, l1, l2, l3]),
+        u32::from_le_bytes([c0, c1, c2, c3]),
         u64::from_le_bytes(number),
     ))
 }
