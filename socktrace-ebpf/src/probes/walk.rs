@@ -9,6 +9,7 @@ use socktrace_common::maps::{SuspectEntry, WalkControl, entry_flag};
 use socktrace_common::progress::made_progress;
 use socktrace_common::wire::{Seqs, Suspect, kind, suspect_flag, touch_op};
 
+use super::MapElem;
 use crate::globals::{config, offset};
 use crate::maps::{ASKED, SCRATCH, SUSPECTS, WALK};
 use crate::output::{now, plain_header, write_record};
@@ -17,20 +18,11 @@ use crate::sock::{self, Probed, read};
 use crate::suspects;
 use crate::task;
 
-/// The kernel's context.
-#[repr(C)]
-pub struct MapElem {
-    meta: *const *mut core::ffi::c_void,
-    map: *const core::ffi::c_void,
-    key: *const u64,
-    value: *mut SuspectEntry,
-}
-
 /// Writes one [`Suspect`] an entry that has become old since the last walk, or was reported and
 /// has moved.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/bpf_map_elem")]
-pub extern "C" fn walk_suspects(ctx: *const MapElem) -> i32 {
+pub extern "C" fn walk_suspects(ctx: *const MapElem<u64, SuspectEntry>) -> i32 {
     // SAFETY: the kernel calls with a valid context; loads from it are checked by the verifier.
     let (meta, key, value) = unsafe { ((*ctx).meta, (*ctx).key, (*ctx).value) };
     let Some(control) = WALK.get_ptr_mut(0) else {

@@ -6,19 +6,11 @@
 
 use socktrace_common::maps::{MARKED, SuspectEntry, WAYS, WalkControl};
 
+use super::MapElem;
 use crate::maps::{SUSPECTS, WALK, add_half, count};
 use crate::slots::Place;
 use crate::ticks::Ticks;
 use crate::{sock, suspects, young};
-
-/// The kernel's context.
-#[repr(C)]
-pub struct MapElem {
-    meta: *const *mut core::ffi::c_void,
-    map: *const core::ffi::c_void,
-    key: *const u32,
-    value: *const u32,
-}
 
 /// `BPF_ANY`: what is there already was left behind by a release that was missed.
 const ANY: u64 = 0;
@@ -26,7 +18,7 @@ const ANY: u64 = 0;
 /// Moves the young suspects in the sets of one mark.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/bpf_map_elem")]
-pub extern "C" fn walk_young(ctx: *const MapElem) -> i32 {
+pub extern "C" fn walk_young(ctx: *const MapElem<u32, u32>) -> i32 {
     // SAFETY: the kernel calls with a valid context; loads from it are checked by the verifier.
     let (key, value) = unsafe { ((*ctx).key, (*ctx).value) };
     let Some(control) = WALK.get_ptr_mut(0) else {
