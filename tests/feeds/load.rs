@@ -1,7 +1,6 @@
 //! A load for sinks: an agent that is given events while it runs, as many as a test wants.
 
 use std::collections::BTreeMap;
-use std::ffi::CString;
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
@@ -14,6 +13,7 @@ use socktrace::model::{BootTime, Host};
 use socktrace::source::recording::{Header, Writer};
 use socktrace_common::wire::{self, StateChange, WIRE_VERSION, kind};
 use socktrace_tests::child::{Outcome, Running};
+use socktrace_tests::mount::c_path;
 use socktrace_tests::program::socktrace;
 use socktrace_tests::wait::SOON;
 use zerocopy::{FromZeros as _, IntoBytes as _};
@@ -36,7 +36,7 @@ impl Load {
     /// In `folder`. Loads with another `number` have other `event.id`s.
     pub(crate) fn new(folder: &Path, number: u64) -> Self {
         let pipe = folder.join(format!("pipe-{number}"));
-        let name = CString::new(pipe.as_os_str().as_bytes()).expect("a path");
+        let name = c_path(&pipe);
         // SAFETY: `name` is a valid C string.
         let made = unsafe { libc::mkfifo(name.as_ptr(), 0o600) };
         assert_eq!(made, 0, "{}", std::io::Error::last_os_error());

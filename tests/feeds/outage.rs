@@ -39,6 +39,12 @@ fn load(folder: &Path, run: u64) -> PathBuf {
     path
 }
 
+/// An output whose lines wait in `spool` while its counterpart is away.
+fn with_spool(output: &str, spool: &Path) -> String {
+    let sign = if output.contains('?') { '&' } else { '?' };
+    format!("{output}{sign}spool={}", spool.display())
+}
+
 fn replay(recording: &Path, output: &str) -> Command {
     let mut command = socktrace(&["replay", "--output", output]);
     command.arg(recording);
@@ -47,11 +53,14 @@ fn replay(recording: &Path, output: &str) -> Command {
 
 /// `event.id` of every line of JSON, in order.
 pub(crate) fn ids<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let id = |line: &str| -> String {
-        let line: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
-        line["event"]["id"].as_str().expect("event.id").to_owned()
+    let parse = |line: &str| -> Value {
+        serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))
     };
-    lines.map(id).collect()
+    lines.map(|line| id(&parse(line))).collect()
+}
+
+fn id(line: &Value) -> String {
+    line["event"]["id"].as_str().expect("event.id").to_owned()
 }
 
 /// What playing it back tells.
@@ -63,7 +72,6 @@ fn told(recording: &Path) -> Vec<String> {
 
 /// `event.id` of every line in the spool of an agent that is gone.
 fn spooled(folder: &Path) -> Vec<String> {
-    let id = |line: &Value| line["event"]["id"].as_str().expect("event.id").to_owned();
     spool::lines(folder).iter().map(id).collect()
 }
 
@@ -73,8 +81,7 @@ fn spooled(folder: &Path) -> Vec<String> {
 pub(crate) fn check(output: &str, up: impl FnOnce(), received: impl Fn() -> Vec<String>) {
     let folder = tempfile::tempdir().expect("a folder");
     let spool = folder.path().join("spool");
-    let sign = if output.contains('?') { '&' } else { '?' };
-    let output = format!("{output}{sign}spool={}", spool.display());
+    let output = with_spool(output, &spool);
     let mut owed = HashSet::new();
 
     let recording = load(folder.path(), 0);
@@ -188,11 +195,7 @@ pub(crate) fn check_under_load(
     let folder = tempfile::tempdir().expect("a folder");
     let mut output = counterpart.output();
     if spool || !length().is_zero() {
-        let sign = if output.contains('?') { '&' } else { '?' };
-        output = format!(
-            "{output}{sign}spool={}",
-            folder.path().join("spool").display()
-        );
+        output = with_spool(&output, &folder.path().join("spool"));
     }
     counterpart.up();
     let mut load = Load::new(folder.path(), 0);

@@ -2,12 +2,10 @@
 //! collector is away.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::CString;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -16,6 +14,7 @@ use serde_json::Value;
 use socktrace_tests::child::Signal;
 use socktrace_tests::http::{free_port, get};
 use socktrace_tests::json::{has, text};
+use socktrace_tests::mount::Mount;
 use socktrace_tests::spool;
 use socktrace_tests::wait::{SOON, now, until};
 use socktrace_tests::workload::{Program, Workload};
@@ -178,28 +177,16 @@ fn outlives_sigkill(stage: &Stage) {
 }
 
 /// A file system of a few pages.
-struct Tiny(PathBuf);
+struct Tiny(Mount);
 
 impl Tiny {
     fn mount(path: PathBuf) -> Self {
         fs::create_dir(&path).expect("a folder");
-        let to = c_path(&path);
-        // SAFETY: all texts end with NUL.
-        let failed = unsafe {
-            libc::mount(
-                c"tmpfs".as_ptr(),
-                to.as_ptr(),
-                c"tmpfs".as_ptr(),
-                0,
-                c"size=512k".as_ptr().cast(),
-            )
-        };
-        assert_eq!(failed, 0, "mount: {}", std::io::Error::last_os_error());
-        Self(path)
+        Self(Mount::memory(path, c"size=512k").expect("a mount"))
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        self.0.path().join(name)
     }
 
     /// Uses up what is left.
@@ -211,18 +198,6 @@ impl Tiny {
     fn make_room(&self) {
         fs::remove_file(self.path("ballast")).expect("the file");
     }
-}
-
-impl Drop for Tiny {
-    fn drop(&mut self) {
-        let mounted = c_path(&self.0);
-        // SAFETY: the path ends with NUL.
-        unsafe { libc::umount2(mounted.as_ptr(), libc::MNT_DETACH) };
-    }
-}
-
-fn c_path(path: &Path) -> CString {
-    CString::new(path.as_os_str().as_bytes()).expect("a path")
 }
 
 /// A file and a spool have no room any more: each is told once, `/readyz` and the metrics say so, and nothing else is

@@ -1,17 +1,17 @@
 //! Where a leak is: its network namespace's name, its container.
 
-use std::ffi::CString;
 use std::fs;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use socktrace_tests::agent::ATTACH;
 use socktrace_tests::child::Outcome;
 use socktrace_tests::json::{check, field, number, text};
+use socktrace_tests::mount::Mount;
 use socktrace_tests::netns::Netns;
 use socktrace_tests::program::socktrace;
 use socktrace_tests::workload::{Program, Workload};
+use tempfile::TempPath;
 
 use crate::Case;
 use crate::scan::{FOUND, lines_and_summary, scan};
@@ -33,8 +33,8 @@ fn named_namespace(_: &Stage) {
         Workload::of(&mut Netns::New(&[]).command(&Program::C("close_wait").command()));
     let leaked = workload.step("leaked");
     let pid = leaked["pid"].to_string();
-    let name = Name::give(&pid, &format!("socktrace-test-{pid}"));
-    let (outcome, lines) = scan(&["--netns", &name.0]);
+    let name = Named::give(&pid, &format!("socktrace-test-{pid}"));
+    let (outcome, lines) = scan(&["--netns", &name.name]);
     outcome.check_code(FOUND);
     let [line] = &lines[..] else {
         panic!("one leak, not {lines:?}")
@@ -44,16 +44,16 @@ fn named_namespace(_: &Stage) {
         line,
         &[
             ("process.pid", leaked["pid"].clone()),
-            ("socktrace.place.netns_name", json!(name.0)),
+            ("socktrace.place.netns_name", json!(name.name)),
             (
                 "socktrace.socket.netns",
                 json!(std::os::unix::fs::MetadataExt::ino(&own)),
             ),
         ],
     );
-    let mut command = socktrace(&["scan", "--netns", &name.0, "--format", "text"]);
+    let mut command = socktrace(&["scan", "--netns", &name.name, "--format", "text"]);
     let outcome = Outcome::of(&mut command, ATTACH);
-    let shown = format!("netns {}", name.0);
+    let shown = format!("netns {}", name.name);
     assert!(outcome.stdout.contains(&shown), "{outcome:#?}");
 }
 
@@ -132,46 +132,26 @@ fn summary() -> serde_json::Value {
 }
 
 /// A name in /run/netns, for as long as this lives.
-struct Name(String);
+struct Named {
+    name: String,
+    /// Goes before the file that it is on.
+    _mount: Mount,
+    _file: TempPath,
+}
 
-impl Name {
+impl Named {
     fn give(pid: &str, name: &str) -> Self {
-        let path = Self::path(name);
+        let path = Path::new("/run/netns").join(name);
         fs::create_dir_all("/run/netns").expect("a folder of names");
         fs::write(&path, b"").expect("a name");
-        let from = c_path(Path::new(&format!("/proc/{pid}/ns/net")));
-        let to = c_path(&path);
-        // SAFETY: both paths end with NUL; a bind mount needs neither type nor data.
-        let failed = unsafe {
-            libc::mount(
-                from.as_ptr(),
-                to.as_ptr(),
-                std::ptr::null(),
-                libc::MS_BIND,
-                std::ptr::null(),
-            )
-        };
-        assert_eq!(failed, 0, "mount: {}", std::io::Error::last_os_error());
-        Self(name.to_owned())
+        let file = TempPath::try_from_path(path.clone()).expect("an absolute path");
+        let namespace = format!("/proc/{pid}/ns/net");
+        Self {
+            name: name.to_owned(),
+            _mount: Mount::bind(Path::new(&namespace), path).expect("a mount"),
+            _file: file,
+        }
     }
-
-    fn path(name: &str) -> PathBuf {
-        Path::new("/run/netns").join(name)
-    }
-}
-
-impl Drop for Name {
-    fn drop(&mut self) {
-        let path = Self::path(&self.0);
-        let mounted = c_path(&path);
-        // SAFETY: the path ends with NUL.
-        unsafe { libc::umount2(mounted.as_ptr(), libc::MNT_DETACH) };
-        let _ = fs::remove_file(path);
-    }
-}
-
-fn c_path(path: &Path) -> CString {
-    CString::new(path.as_os_str().as_bytes()).expect("a path without NUL")
 }
 
 /// A cgroup, for as long as this lives and somebody is in it.

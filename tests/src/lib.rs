@@ -21,6 +21,7 @@ pub mod http;
 pub mod json;
 pub mod log;
 pub mod maps;
+pub mod mount;
 pub mod netns;
 pub mod pids;
 pub mod program;
